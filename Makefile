@@ -1,0 +1,34 @@
+# Everything installs into .venv, from requirements.lock, with hashes. Needs Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
+
+.PHONY: demo test lint types lock clean
+
+demo: $(READY)  ## Set up, then run the main job on an invented phone.
+	$(VENV)/bin/spytriage demo
+
+test: $(READY)  ## Set up, then run all tests.
+	$(VENV)/bin/pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+$(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
+	$(PYTHON) -c 'import sys; sys.exit("spytriage needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lock:  ## Resolve the dependencies anew (needs uv).
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,81 @@
+"""`spytriage check`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spytriage.cli.options import checked_on, language_option, output_option, printing_options
+from spytriage.i18n import _
+
+
+@click.command(
+    "check",
+    help=_(
+        "Check the backup at PATH and write a redacted report.\n\n"
+        "PATH is a backup folder that Finder, iTunes or idevicebackup2 wrote, or the folder that holds exactly one. "
+        "Nothing is written into it, and nothing goes over the network.\n\n"
+        "Exit code: 0 no match, 3 match, 4 suspicious, 5 inconclusive, 1 error, 2 wrong usage.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage check ~/Backups/00008101-000A1B2C3D4E5F --consent ana.yaml\n"
+        "  spytriage check BACKUP --consent ana.yaml --indicators pegasus.stix2 --output report-ana\n"
+        "  spytriage check BACKUP --consent ana.yaml --lang es\n"
+        "  spytriage check BACKUP --consent ana.yaml --json > report.json"
+    ),
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--indicators",
+    "-i",
+    "indicator_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
+)
+@click.option(
+    "--set",
+    "set_names",
+    multiple=True,
+    metavar="NAME",
+    help=_("Look for the indicators of this installed set, and no others. Repeatable."),
+)
+@output_option(_("New folder for the report. Default: spytriage-report, or the next free name."))
+@click.option(
+    "--consent",
+    "consent_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=_("Consent record, see `spytriage consent new`. Without it the questions are asked."),
+)
+@language_option()
+@printing_options
+def command(
+    path: Path,
+    indicator_paths: tuple[Path, ...],
+    set_names: tuple[str, ...],
+    output: Path | None,
+    consent_file: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Check a backup; the exit code is the outcome's."""
+    from spytriage.cli.consent import consent_for
+    from spytriage.cli.deliver import check_and_deliver, next_free_folder
+    from spytriage.indicators import select
+    from spytriage.pipeline import Check
+    from spytriage.redaction import CaseKey
+    from spytriage.scan import forbid_network
+
+    forbid_network()
+    request = Check(
+        path=path,
+        index=select(indicator_paths, set_names),
+        consent=consent_for(consent_file),
+        checked_on=checked_on(),
+        key=CaseKey.new(),
+    )
+    report = check_and_deliver(request, output or next_free_folder(), as_json=as_json, quiet=quiet)
+    return report.outcome.exit_code

@@ -1,0 +1,137 @@
+"""`spytriage consent`: write down what a person agrees to, and read it again."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import click
+
+from spytriage.cli.options import language_option
+from spytriage.consent import Consent, Grant, parse_day, read_consent, today
+from spytriage.errors import SpytriageError
+from spytriage.i18n import _
+
+
+@click.group(
+    "consent",
+    help=_(
+        "Write down what a person agrees to. Without a consent record nothing is checked.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage consent new -o ana.yaml\n"
+        "  spytriage consent new -o ana.yaml --grant analyse --grant share-redacted --keep-until 2027-01-31\n"
+        "  spytriage consent show ana.yaml"
+    ),
+)
+@language_option()
+def group() -> None:
+    """Hold the commands below."""
+
+
+@group.command(
+    "new",
+    help=_(
+        "Ask for consent and write a record.\n\n"
+        "Asks each question in turn: who was asked, and a yes or no for each use. With a --grant it asks nothing: "
+        "give --grant only for what both the data owner (who used the phone) and the device owner agreed to. "
+        "No name is written; keep the signed form elsewhere and note its reference here."
+    ),
+)
+@click.option(
+    "--output", "-o", required=True, type=click.Path(path_type=Path), metavar="FILE", help=_("File to write.")
+)
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    type=click.Choice([grant.value for grant in Grant]),
+    help=_("What is agreed to; give it once for each."),
+)
+@click.option("--keep-until", metavar="DATE", help=_("Delete everything after this day (YYYY-MM-DD)."))
+@click.option("--form-reference", metavar="TEXT", help=_("Code of the signed form that is kept elsewhere."))
+@language_option()
+def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_reference: str | None) -> None:
+    """Write a consent record."""
+    until = parse_day(keep_until) if keep_until else None
+    if grants:
+        granted = frozenset(Grant(grant) for grant in grants)
+        consent = Consent(True, True, granted, until, form_reference or "", today())
+    else:
+        consent = ask(until, form_reference)
+    consent.write(output)
+    click.echo(_("Consent record written: {path}").format(path=output))
+
+
+@group.command("show", help=_("Show a consent record."))
+@click.argument("file", type=click.Path(path_type=Path))
+@language_option()
+def show(file: Path) -> None:
+    """Print a consent record."""
+    from spytriage.report.texts import consent_text
+
+    summary = read_consent(file).summary()
+    for name in summary.__dataclass_fields__:
+        click.echo(f"{consent_text(name)}: {_in_words(getattr(summary, name))}")
+
+
+def consent_for(file: Path | None) -> Consent:
+    """Return the consent record of a check: from a file, or else by asking on the terminal.
+
+    Raises:
+        SpytriageError: there is neither a file nor a terminal, or the file is no record.
+    """
+    if file is not None:
+        return read_consent(file)
+    if not sys.stdin.isatty():
+        raise SpytriageError(
+            _("There is no consent record, and nothing is checked without one."),
+            hint=_("Make one with `spytriage consent new -o FILE`, then give it with --consent FILE."),
+        )
+    return ask()
+
+
+def ask(keep_until: date | None = None, form_reference: str | None = None) -> Consent:
+    """Ask for consent on the terminal, question by question; nothing is assumed."""
+    questions = {
+        Grant.ANALYSE: _("May this backup be analysed for traces of spyware?"),
+        Grant.SHARE_REDACTED: _("May the redacted report be given to a reviewer?"),
+        Grant.SHARE_SEALED: _("May sealed evidence be given to the reviewers that you name?"),
+        Grant.AGGREGATE: _("May the result be counted in statistics without your name?"),
+        Grant.KEEP_OBSERVABLES: _("May what was looked at be kept, sealed, for checks with newer indicators?"),
+    }
+    click.echo(_("The answers are about this check only. Every question can be answered with no."), err=True)
+    data_owner = _yes(_("Was the person who uses the phone asked, freely and with full information?"))
+    device_owner = _yes(_("Was the owner of the device asked (the same person, or for example an employer)?"))
+    grants = frozenset(grant for grant, question in questions.items() if _yes(question))
+    if keep_until is None:
+        answer = click.prompt(
+            _("Keep the report until (YYYY-MM-DD, empty: not decided)"),
+            default="",
+            show_default=False,
+            err=True,
+        )
+        keep_until = parse_day(answer) if answer else None
+    if form_reference is None:
+        form_reference = click.prompt(
+            _("Reference of the signed form, a code without names (empty: none)"),
+            default="", show_default=False, err=True,
+        )  # fmt: skip
+    return Consent(data_owner, device_owner, grants, keep_until, form_reference, today())
+
+
+def _yes(question: str) -> bool:
+    # Click's own confirm() takes y and n only; a Spanish speaker types s.
+    letters = _("y/n")
+    yes, no = letters.split("/")
+    while True:
+        answer = click.prompt(f"{question} [{letters}]", prompt_suffix=" ", err=True).strip().casefold()
+        if answer[:1] in {yes, no}:
+            return bool(answer[:1] == yes)
+
+
+def _in_words(value: bool | date | str | None) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value) if value else "–"

@@ -1,0 +1,61 @@
+"""Options and small helpers that commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spytriage.consent import today
+from spytriage.errors import SpytriageError
+from spytriage.i18n import LANGUAGES, _
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def language_option() -> Decorator:
+    """Accept --lang after the command's name too; the program has read it already."""
+    return click.option(
+        "--lang",
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        help=_("Language of the screen and the report."),
+    )
+
+
+def output_option(help_text: str, default: Path | None = None) -> Decorator:
+    """Accept --output."""
+    return click.option(
+        "--output", "-o", type=click.Path(path_type=Path), default=default, metavar="DIR", help=help_text
+    )
+
+
+def printing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept --json and --quiet."""
+    quiet = click.option("--quiet", "-q", is_flag=True, help=_("Print nothing; the exit code tells the outcome."))
+    as_json = click.option("--json", "as_json", is_flag=True, help=_("Print report.json and nothing else."))
+    return as_json(quiet(function))
+
+
+def checked_on() -> date:
+    """Return the day of the check (UTC).
+
+    SOURCE_DATE_EPOCH (seconds since 1970, as in reproducible builds) stands in for the clock, so that a report can be
+    made again byte for byte.
+
+    Raises:
+        SpytriageError: SOURCE_DATE_EPOCH is no such number.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return today()
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC).date()
+    except (ValueError, OverflowError, OSError) as error:
+        raise SpytriageError(
+            _("SOURCE_DATE_EPOCH is not a number of seconds."), hint=_("Unset it to use today's date.")
+        ) from error

@@ -1,0 +1,66 @@
+"""Progress of a scan on the terminal; silent when the output is piped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from spytriage.artefacts import artefact_of
+from spytriage.i18n import _
+from spytriage.models import ModuleCoverage
+from spytriage.scan import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def planned(self, modules: Sequence[str]) -> None:
+        """Show nothing."""
+
+    def started(self, module: str) -> None:
+        """Show nothing."""
+
+    def ended(self, coverage: ModuleCoverage) -> None:
+        """Show nothing."""
+
+
+class _BarProgress:
+    def __init__(self, bar: Bar, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def planned(self, modules: Sequence[str]) -> None:
+        self._bar.update(self._task, total=len(modules))
+
+    def started(self, module: str) -> None:
+        self._bar.update(self._task, description=artefact_of(module).label)
+
+    def ended(self, coverage: ModuleCoverage) -> None:  # noqa: ARG002 (the ledger is shown at the end)
+        self._bar.advance(self._task)
+
+
+@contextmanager
+def shown_progress(*, quiet: bool) -> Iterator[Progress]:
+    """Show a bar on standard error when it is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield SilentProgress()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        yield _BarProgress(bar, bar.add_task(_("starting"), total=None))

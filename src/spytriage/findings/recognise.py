@@ -1,0 +1,87 @@
+"""Which kind of finding an alert is. An alert shape that nobody foresaw is `unrecognised-alert`, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spytriage.finding_kinds import FindingId
+from spytriage.models import IndicatorType, RawAlert
+
+_T = IndicatorType
+_SITES = frozenset({_T.DOMAIN, _T.IP_ADDRESS, _T.URL})
+_FILES = frozenset({_T.FILE_NAME, _T.FILE_PATH})
+_PROCESSES = frozenset({_T.PROCESS})
+
+# By module and by the type of the indicator that matched.
+_MATCHED: Mapping[str, Mapping[frozenset[IndicatorType], FindingId]] = {
+    "ConfigurationProfiles": {frozenset({_T.CONFIGURATION_PROFILE}): FindingId.PROFILE_INSTALLED},
+    "ProfileEvents": {
+        frozenset({_T.CONFIGURATION_PROFILE}): FindingId.PROFILE_INSTALLED,
+        _PROCESSES: FindingId.PROCESS_RAN,
+    },
+    "Manifest": {_FILES: FindingId.FILE_PRESENT, _SITES: FindingId.SITE_DATA_STORED},
+    "Applications": {_PROCESSES | {_T.APP_ID}: FindingId.APP_INSTALLED},
+    "Calendar": {frozenset({_T.EMAIL}): FindingId.INVITATION_RECEIVED},
+    "ChromeFavicon": {_SITES: FindingId.SITE_VISITED},
+    "ChromeHistory": {_SITES: FindingId.SITE_VISITED},
+    "FirefoxFavicon": {_SITES: FindingId.SITE_VISITED},
+    "FirefoxHistory": {_SITES: FindingId.SITE_VISITED},
+    "SafariBrowserState": {_SITES: FindingId.SITE_VISITED},
+    "SafariHistory": {_SITES: FindingId.SITE_VISITED},
+    "WebkitResourceLoadStatistics": {_SITES: FindingId.SITE_CONTACTED},
+    "WebkitSessionResourceLog": {_SITES: FindingId.SITE_CONTACTED},
+    "IDStatusCache": {frozenset({_T.EMAIL}): FindingId.ACCOUNT_LOOKED_UP},
+    "LocationdClients": {_PROCESSES: FindingId.PROCESS_ASKED_LOCATION, _FILES: FindingId.FILE_PRESENT},
+    "OSAnalyticsADDaily": {_PROCESSES: FindingId.PROCESS_RAN},
+    "Datausage": {_PROCESSES: FindingId.PROCESS_RAN},
+    "TCC": {_PROCESSES: FindingId.PROCESS_ASKED_PERMISSION},
+    "SMS": {_SITES: FindingId.LINK_RECEIVED},
+    "SMSAttachments": {_FILES: FindingId.ATTACHMENT_RECEIVED},
+    "Whatsapp": {_SITES: FindingId.LINK_RECEIVED},
+    "Shortcuts": {_SITES: FindingId.LINK_IN_SHORTCUT},
+}
+
+# Alerts without an indicator: module and how MVT 2026.10.26 begins its message.
+_UNMATCHED: tuple[tuple[str, str, FindingId], ...] = (
+    ("ConfigurationProfiles", "Found a potentially suspicious configuration profile",
+     FindingId.PROFILE_HIDES_NOTIFICATIONS),
+    ("ProfileEvents", "On ", FindingId.PROFILE_EVENT),
+    ("Applications", "Suspicious application identified without", FindingId.APP_WITHOUT_IDENTIFIER),
+    ("Applications", "Suspicious app not installed from", FindingId.APP_NOT_FROM_STORE),
+    ("Calendar", "Potential Quadream exploit", FindingId.CALENDAR_EXPLOIT_PATTERN),
+    ("SafariHistory", "Redirect took less than a second", FindingId.FAST_REDIRECT),
+    ("WebkitSessionResourceLog", "Found HTTP redirect between", FindingId.REDIRECT_NEAR_MATCH),
+    ("IDStatusCache", "Found an ID Status Cache entry with suspicious", FindingId.LOOKUP_MALFORMED),
+    ("Datausage", "Found manipulated process entry", FindingId.USAGE_RECORD_MANIPULATED),
+    ("Datausage", "Missing process", FindingId.USAGE_RECORD_GAP),
+    ("SMS", "Apple warning about state-sponsored attack", FindingId.APPLE_THREAT_NOTIFICATION),
+    ("SMSAttachments", "Suspicious iMessage attachment", FindingId.ATTACHMENT_ODD_PATH),
+    ("GlobalPreferences", "Lockdown mode enabled", FindingId.LOCKDOWN_MODE_ON),
+    ("GlobalPreferences", "Lockdown mode disabled", FindingId.LOCKDOWN_MODE_OFF),
+)  # fmt: skip
+
+
+def recognise(alert: RawAlert) -> FindingId:
+    """Return the kind of finding that an alert is."""
+    if alert.match is None:
+        return _without_indicator(alert)
+    if alert.match.rule.is_loose:
+        return FindingId.LOOSE_MATCH
+    types = {indicator.type for indicator in alert.match.indicators}
+    for expected, finding_id in _MATCHED.get(alert.module, {}).items():
+        if types & expected:
+            sent = finding_id is FindingId.LINK_RECEIVED and _was_sent(alert)
+            return FindingId.LINK_SENT if sent else finding_id
+    return FindingId.UNRECOGNISED_ALERT
+
+
+def _without_indicator(alert: RawAlert) -> FindingId:
+    for module, beginning, finding_id in _UNMATCHED:
+        if alert.module == module and alert.message.startswith(beginning):
+            return finding_id
+    return FindingId.UNRECOGNISED_ALERT
+
+
+def _was_sent(alert: RawAlert) -> bool:
+    """Return whether the phone's owner sent the message (iMessage and SMS; WhatsApp)."""
+    return alert.event.get("direction") == "sent" or alert.event.get("ZISFROMME") == 1

@@ -1,0 +1,156 @@
+"""A facts file (YAML) → a STIX 2.1 bundle, the same bytes for the same facts."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spytriage.errors import SpytriageError
+from spytriage.i18n import _
+from spytriage.indicators.bundle import value_problem
+from spytriage.indicators.patterns import Equality
+from spytriage.models import IndicatorType
+
+_NAMESPACE = uuid.UUID("565693f2-2282-4986-90f6-925ae1aa50b1")  # drawn once; another one would change every id
+_KEYS = {
+    IndicatorType.DOMAIN: "domain-name:value",
+    IndicatorType.IP_ADDRESS: "ipv4-addr:value",
+    IndicatorType.URL: "url:value",
+    IndicatorType.PROCESS: "process:name",
+    IndicatorType.EMAIL: "email-addr:value",
+    IndicatorType.FILE_NAME: "file:name",
+    IndicatorType.FILE_PATH: "file:path",
+    IndicatorType.FILE_MD5: "file:hashes.MD5",
+    IndicatorType.FILE_SHA1: "file:hashes.'SHA-1'",
+    IndicatorType.FILE_SHA256: "file:hashes.'SHA-256'",
+    IndicatorType.APP_ID: "app:id",
+    IndicatorType.APP_CERTIFICATE: "app:cert.sha256",
+    IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
+    IndicatorType.ANDROID_PROPERTY: "android-property:name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One published value, and where it was published."""
+
+    type: IndicatorType
+    value: str
+    source: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a facts file says."""
+
+    name: str
+    title: str
+    publisher: str
+    family: str
+    dated: date
+    facts: tuple[Fact, ...]
+
+
+def read_facts(path: Path) -> Facts:
+    """Return what a facts file says (its format is described at the head of indicators/pegasus-core.yaml).
+
+    Raises:
+        SpytriageError: it cannot be read, is not YAML, or not of that format.
+    """
+    hint = _("See the head of indicators/pegasus-core.yaml for the format.")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SpytriageError(_("The facts file cannot be read as YAML."), path=path, hint=hint) from error
+    try:
+        sources = document["sources"]
+        facts = [
+            Fact(IndicatorType(row["type"]), value, sources[row["source"]])
+            for row in document["indicators"]
+            for value in row["values"]
+        ]
+        texts = {key: str(document[key]) for key in ("name", "title", "publisher", "family")}
+        dated = document["dated"]
+        if not facts or type(dated) is not date or not all(isinstance(fact.value, str) for fact in facts):
+            raise ValueError  # noqa: TRY301 (one message for whatever is wrong with the format)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpytriageError(_("The facts file is not of the documented format."), path=path, hint=hint) from error
+    for fact in facts:
+        if problem := value_problem(Equality(fact.type, fact.value)):
+            message = _("The value %(value)r cannot be an indicator: %(reason)s.")
+            raise SpytriageError(message % {"value": fact.value, "reason": problem}, path=path, hint=hint)
+    return Facts(**texts, dated=dated, facts=tuple(facts))
+
+
+def build_bundle(facts: Facts) -> bytes:
+    """Return the bundle of a facts file as UTF-8 JSON: ids are UUIDv5, all times are the day of the facts."""
+    import stix2  # noqa: PLC0415 (slow to import)
+
+    stamp = f"{facts.dated.isoformat()}T00:00:00.000Z"
+    identity = stix2.Identity(
+        id=_ident("identity", facts.publisher), created=stamp, modified=stamp, name=facts.publisher,
+        identity_class="organization",
+    )  # fmt: skip
+    common = {"created": stamp, "modified": stamp, "created_by_ref": identity.id}
+    malware = stix2.Malware(
+        id=_ident("malware", facts.family),
+        name=facts.family,
+        description=facts.title,
+        is_family=True,
+        **common,
+    )
+    objects = [identity, malware]
+    for (kind, value), sources in _by_value(facts).items():
+        indicator = stix2.Indicator(
+            id=_ident("indicator", kind.value, value),
+            pattern=pattern_of(kind, value),
+            pattern_type="stix",
+            valid_from=stamp,
+            indicator_types=["malicious-activity"],
+            external_references=[_reference(source) for source in sources],
+            **common,
+        )
+        relationship = stix2.Relationship(
+            id=_ident("relationship", indicator.id, malware.id),
+            relationship_type="indicates",
+            source_ref=indicator.id,
+            target_ref=malware.id,
+            **common,
+        )
+        objects += [indicator, relationship]
+    bundle = stix2.Bundle(id=_ident("bundle", facts.name), objects=objects)
+    return (json.dumps(json.loads(bundle.serialize()), indent=1, sort_keys=True) + "\n").encode()
+
+
+def pattern_of(kind: IndicatorType, value: str) -> str:
+    r"""Return the STIX pattern of one value.
+
+    >>> pattern_of(IndicatorType.PROCESS, "o'hare")
+    "[process:name = 'o\\'hare']"
+    """
+    key = "ipv6-addr:value" if kind is IndicatorType.IP_ADDRESS and ":" in value else _KEYS[kind]
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"[{key} = '{escaped}']"
+
+
+def _by_value(facts: Facts) -> dict[tuple[IndicatorType, str], list[dict[str, str]]]:
+    values: dict[tuple[IndicatorType, str], list[dict[str, str]]] = {}
+    for fact in facts.facts:
+        values.setdefault((fact.type, fact.value), []).append(fact.source)
+    return values
+
+
+def _reference(source: dict[str, str]) -> dict[str, Any]:
+    detail = ", ".join(f"{key} {source[key]}" for key in ("repository", "path", "commit", "licence") if key in source)
+    reference = {"source_name": source["title"], "url": source.get("url"), "description": detail or None}
+    return {key: text for key, text in reference.items() if text}
+
+
+def _ident(kind: str, *parts: str) -> str:
+    return f"{kind}--{uuid.uuid5(_NAMESPACE, chr(0).join((kind, *parts)))}"

@@ -1,0 +1,191 @@
+"""Host names and addresses: taken out of whatever a phone stores as a URL, and brought to one spelling."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache, lru_cache
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from spytriage.indicators.data import data_file
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PLAIN_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_BARE_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z][a-z0-9-]{0,62}")  # a name in its one spelling; no address
+_SCHEME = re.compile(r"[a-z0-9.+:-]*//", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_URL = 16_384
+"""Characters of a URL that are parsed; browsers and messages stay far below."""
+
+# Names that are used inside one network only (RFC 6762, 8375, 6761, and common practice).
+_PRIVATE_ZONES = (
+    ".local", ".localdomain", ".localhost", ".lan", ".home", ".home.arpa", ".internal", ".intranet", ".corp",
+    ".private",
+)  # fmt: skip
+_PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+        "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10", "ff00::/8",
+    )
+)  # fmt: skip
+WIDEST_NETWORK = {4: 8, 6: 16}
+"""Shortest prefix of a network that is still matched: a wider one would match half the internet."""
+
+
+class Site(NamedTuple):
+    """A URL in one spelling: scheme, user info, fragment and default port are left out.
+
+    Attributes:
+        host: lower case, punycode, no trailing dot; an address in its canonical form, without brackets.
+        port: None when it is the default of the scheme or not given.
+        target: path without trailing slashes, and `?query` when there is one.
+    """
+
+    host: str
+    port: int | None
+    target: str
+
+
+def parse_site(text: str) -> Site | None:
+    """Return the parts of a URL, a bare host or an address that matter; None when there is no host in it."""
+    text = text.strip()[:_MAX_URL]
+    if _BARE_NAME.fullmatch(text):  # nearly every published domain
+        return Site(text, None, "")
+    if address := canonical_address(text):  # an IPv6 address without brackets
+        return Site(address, None, "")
+    # As MVT does, read text without a scheme as if it had one; "host//path" looks like a scheme and is none.
+    candidates = (text, f"https://{text}") if _SCHEME.match(text) else (f"https://{text}",)
+    for candidate in candidates:
+        try:
+            parts = urlsplit(candidate)
+            host = canonical_host(parts.hostname or "")
+        except ValueError:
+            continue
+        if host:
+            query = f"?{parts.query}" if parts.query else ""
+            return Site(host, _port(parts), parts.path.rstrip("/") + query)
+    return None
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        return None
+    return None if port == _DEFAULT_PORTS.get(parts.scheme.lower()) else port
+
+
+def canonical_host(host: str) -> str:
+    r"""Return a host in one spelling, or "" when nothing is left of it.
+
+    Raises:
+        ValueError: the name cannot stand in the DNS, and is no address.
+
+    >>> canonical_host("EVIL.Example.")
+    'evil.example'
+    """
+    host = host.partition("\\")[0].rstrip(".").lower()  # browsers read a backslash as the end of the host
+    if _PLAIN_HOST.fullmatch(host):
+        return host
+    if address := canonical_address(host):
+        return address
+    if "%" in host:
+        host = unquote(host)
+    if not host.isascii():
+        import idna  # noqa: PLC0415 (its tables are large, and few hosts need them)
+
+        # Nontransitional UTS 46, as browsers do; idna.IDNAError is a ValueError.
+        host = idna.encode(host, uts46=True).decode("ascii")
+    host = host.rstrip(".").lower()
+    if host and not _PLAIN_HOST.fullmatch(host):
+        raise ValueError("not a host name")
+    return host
+
+
+def canonical_address(text: str) -> str:
+    """Return an IPv4 or IPv6 address in one spelling (no brackets, no zone), or "" when it is none."""
+    if not text or not (text[0].isdigit() or ":" in text):
+        return ""
+    try:
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def parse_network(text: str) -> Network | None:
+    """Return a network in CIDR notation, or None when the text is none (a bare address is none either)."""
+    if "/" not in text:
+        return None
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def address_problem(text: str) -> str | None:
+    """Return why an address or network cannot be an indicator, as a stable word; None when it can."""
+    network = parse_network(text)
+    if network is None:
+        address = canonical_address(text.strip())
+        if not address:
+            return "not-an-address"
+        network = ipaddress.ip_network(address)
+    elif network.prefixlen < WIDEST_NETWORK[network.version]:
+        return "too-broad"
+    for private in _PRIVATE_NETWORKS:
+        if network.version == private.version and network.subnet_of(private):  # type: ignore[arg-type]
+            return "private-host"
+    return None
+
+
+def host_problem(host: str) -> str | None:
+    """Return why a canonical host name cannot be an indicator, as a stable word; None when it can."""
+    if "." not in host:
+        return "private-host" if host == "localhost" else "single-label-host"
+    if host.endswith(_PRIVATE_ZONES):
+        return "private-host"
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def is_public_suffix(name: str) -> bool:
+    """Return whether anybody can register names below this one (`com.mx`, but also `github.io`)."""
+    from tld import get_tld  # noqa: PLC0415 (reads the public suffix list)
+
+    # The list that the tld package ships; asked about a name below, since of a suffix itself it returns the last label.
+    return bool(get_tld(f"https://x.{name}", fail_silently=True) == name)
+
+
+@lru_cache(maxsize=65_536)
+def has_known_suffix(host: str) -> bool:
+    """Return whether a host name ends in a suffix of the public suffix list."""
+    return _known_ending(".".join(host.rsplit(".", 2)[-2:]))
+
+
+@lru_cache(maxsize=65_536)
+def _known_ending(labels: str) -> bool:
+    from tld import get_tld  # noqa: PLC0415
+
+    return get_tld(f"https://{labels}", fail_silently=True) is not None
+
+
+def mvt_would_parse(text: str) -> bool:
+    """Return whether MVT takes a host out of this text (otherwise it looks for domains anywhere in it)."""
+    from tld import get_tld  # noqa: PLC0415
+
+    try:
+        return get_tld(text, fail_silently=True, fix_protocol=True) is not None
+    except (ValueError, AttributeError):
+        return False
+
+
+@cache
+def shortener_hosts() -> frozenset[str]:
+    """Return the hosts of services that shorten links."""
+    lines = data_file("shorteners.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,116 @@
+"""Locks the worker: no network, no child processes, no writing outside its workspace, bounded memory.
+
+The lock is an audit hook of the interpreter (PEP 578), which cannot be removed again and works on every system that
+Python runs on. It stops code that would do these things by mistake or on the phone's behalf through Python; it is no
+wall against machine code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+OUT_OF_MEMORY_EXIT = 77
+"""Exit status of a worker that grew past its memory limit."""
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHILD_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty",
+                 "pty.spawn"}  # fmt: skip
+_CHANGE_EVENTS = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
+                  "os.chown", "os.utime", "os.setxattr", "os.removexattr"}  # fmt: skip
+_NETWORK_EVENTS = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname",
+                   "socket.gethostbyaddr", "socket.sendto", "socket.sendmsg"}  # fmt: skip
+_SQLITE_CODE_EVENTS = {"sqlite3.enable_load_extension", "sqlite3.load_extension"}
+
+
+class RefusedError(PermissionError):
+    """Something that a worker never does."""
+
+
+class Guard:
+    """The state of the lock. `network_attempts` counts refused connections since it was last set to 0."""
+
+    def __init__(self, workspace: Path) -> None:
+        """Prepare a lock that lets a worker write below `workspace` only."""
+        self.network_attempts = 0
+        self._workspace = os.path.realpath(workspace)
+
+    def lock(self) -> None:
+        """Lock this process for the rest of its life."""
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = args
+            writes = any(letter in "wax+" for letter in mode) if isinstance(mode, str) else flags & _WRITE_FLAGS
+            if writes:
+                self._require_inside(path)
+        elif _is_network(event, args):
+            self.network_attempts += 1
+            raise RefusedError("a worker has no network")
+        elif event in _CHILD_EVENTS or event in _SQLITE_CODE_EVENTS:
+            raise RefusedError("a worker starts no program")
+        elif event in _CHANGE_EVENTS:
+            self._require_inside(args[0])
+
+    def _require_inside(self, path: object) -> None:
+        if isinstance(path, int):
+            return  # a descriptor that is open already
+        real = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
+        if real != os.devnull and not real.startswith(self._workspace + os.sep):
+            raise RefusedError("a worker writes to its own folder only")
+
+
+def _is_network(event: str, args: tuple[Any, ...]) -> bool:
+    return event in _NETWORK_EVENTS or (event == "socket.__new__" and args[1] != socket.AF_UNIX)
+
+
+def forbid_network() -> None:
+    """Refuse every network socket in this process for the rest of its life: a check has no use for one.
+
+    Libraries open some without being asked (to see whether the machine has IPv6) and cope when they cannot.
+    """
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if _is_network(event, args):
+            raise RefusedError("a check has no network")
+
+    sys.addaudithook(hook)
+
+
+def limit_memory(limit_bytes: int) -> None:
+    """End this process with `OUT_OF_MEMORY_EXIT` when it grows past a limit; no core dumps, few open files.
+
+    RLIMIT_AS makes an allocation fail at once where the system honours it (Linux). Elsewhere a thread watches the
+    peak of the resident memory, which every system reports.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
+        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+    threading.Thread(target=_watch_memory, args=(limit_bytes,), daemon=True).start()
+
+
+def _watch_memory(limit_bytes: int) -> None:
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, kilobytes elsewhere
+    while True:
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > limit_bytes:
+            os._exit(OUT_OF_MEMORY_EXIT)
+        time.sleep(0.2)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent is gone: the parent never closes our standard input while it lives."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,202 @@
+"""What the parent and the worker say to each other: one JSON object a line, typed, bounded; never pickle.
+
+The worker reads hostile evidence, so the parent believes nothing that it says: each message is parsed here into a
+frozen type, and a message that does not parse ends the worker. An alert names its indicators by their place in the
+job, so a worker cannot make one up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spytriage.finding_kinds import Level
+from spytriage.models import (
+    Attribution,
+    CoverageState,
+    Indicator,
+    IndicatorType,
+    Match,
+    MatchRule,
+    ModuleCoverage,
+    RawAlert,
+    Reason,
+)
+
+MAX_LINE_BYTES = 8 * 1024 * 1024
+"""The longest message of a worker. A record of the phone is cut down to fit before it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is to do."""
+
+    kind: str  # of source: "ios-backup"
+    path: str  # absolute path of the acquisition
+    workspace: str  # private folder, the only place a worker may write to
+    memory_bytes: int  # limit of the worker's memory
+    done: tuple[str, ...]  # modules that are finished with (their names)
+    indicators: tuple[Indicator, ...]
+
+    def to_line(self) -> bytes:
+        """Return the job as one line."""
+        return _line(
+            {
+                "kind": self.kind,
+                "path": self.path,
+                "workspace": self.workspace,
+                "memory_bytes": self.memory_bytes,
+                "done": self.done,
+                "indicators": [
+                    [i.type, i.value, [[a.set, a.family, a.sha256, a.object_id] for a in i.attributions]]
+                    for i in self.indicators
+                ],
+            }
+        )
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Job:
+        """Read a job; the parent wrote it, so it is trusted."""
+        data = json.loads(line)
+        indicators = tuple(
+            Indicator(IndicatorType(kind), value, tuple(Attribution(*a) for a in attributions))
+            for kind, value, attributions in data["indicators"]
+        )
+        return cls(
+            data["kind"],
+            data["path"],
+            data["workspace"],
+            data["memory_bytes"],
+            tuple(data["done"]),
+            indicators,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The modules that MVT would run, in its order, and its version."""
+
+    modules: tuple[str, ...]
+    engine_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A module begins."""
+
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The worker has nothing left to do."""
+
+
+Message = Planned | Started | RawAlert | ModuleCoverage | Finished
+
+
+class BadMessageError(Exception):
+    """The worker said something that no worker of ours says."""
+
+
+def encode(message: Message, places: Mapping[tuple[str, str], int]) -> bytes:
+    """Return a message as one line; `places` gives each indicator's place in the job by its key."""
+    match message:
+        case Planned(modules, version):
+            return _line({"m": "planned", "modules": modules, "version": version})
+        case Started(module):
+            return _line({"m": "started", "module": module})
+        case ModuleCoverage():
+            return _line(
+                {
+                    "m": "ended",
+                    "module": message.name,
+                    "state": message.state,
+                    "records": message.records,
+                    "reason": message.reason,
+                    "detail": message.detail,
+                    "shortened": message.shortened_links,
+                }
+            )
+        case RawAlert():
+            found = message.match and {
+                "indicators": [places[indicator.key] for indicator in message.match.indicators],
+                "rule": message.match.rule,
+            }
+            return _line(
+                {
+                    "m": "alert",
+                    "module": message.module,
+                    "level": message.level,
+                    "message": message.message,
+                    "time": message.event_time,
+                    "event": message.event,
+                    "match": found,
+                }
+            )
+        case Finished():
+            return _line({"m": "finished"})
+
+
+def decode(line: bytes, indicators: Sequence[Indicator]) -> Message:
+    """Parse a worker's line.
+
+    Raises:
+        BadMessageError: it is not one of the messages above.
+    """
+    try:
+        return _decode(json.loads(line), indicators)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise BadMessageError(type(error).__name__) from error
+
+
+def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
+    match data["m"]:
+        case "planned":
+            return Planned(tuple(_text(name) for name in data["modules"]), _text(data["version"]))
+        case "started":
+            return Started(_text(data["module"]))
+        case "ended":
+            return ModuleCoverage(
+                name=_text(data["module"]),
+                state=CoverageState(data["state"]),
+                records=None if data["records"] is None else int(data["records"]),
+                reason=None if data["reason"] is None else Reason(data["reason"]),
+                detail=_text(data["detail"]),
+                shortened_links=int(data["shortened"]),
+            )
+        case "alert":
+            return RawAlert(
+                module=_text(data["module"]),
+                level=Level(data["level"]),
+                message=_text(data["message"]),
+                event_time=_text(data["time"]),
+                event=dict(data["event"]),
+                match=_match(data["match"], indicators),
+            )
+        case "finished":
+            return Finished()
+        case _:
+            raise ValueError("unknown message")
+
+
+def _match(data: dict[str, Any] | None, indicators: Sequence[Indicator]) -> Match | None:
+    if data is None:
+        return None
+    places = data["indicators"]
+    if not places or not all(isinstance(place, int) and 0 <= place < len(indicators) for place in places):
+        raise ValueError("an alert names indicators of the job")
+    return Match(tuple(indicators[place] for place in places), MatchRule(data["rule"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected text")
+    return value
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    # ASCII only: a lone surrogate from the phone stays an escape and cannot break the pipe.
+    return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"

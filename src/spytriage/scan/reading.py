@@ -1,0 +1,231 @@
+"""Notes what a module of MVT reads of an acquisition, and what it could not read.
+
+MVT's modules swallow many failures (a table that is not there, a property list that does not parse, a file that the
+manifest names and the folder lacks) and then look as if they had checked something. Here, where every module gets
+its files, each of these leaves a note.
+"""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import re
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from spytriage.models import Reason
+
+_FILE_ID = re.compile(r"[0-9a-f]{40}")
+_REGULAR_FILE = 1  # column `flags` of Manifest.db; 2 is a folder, 4 a symbolic link
+
+
+class Reading:
+    """What one module has read so far, in an iOS backup.
+
+    Attributes:
+        found: artefacts that were there.
+        problems: why artefacts, or parts of them, could not be read.
+    """
+
+    def __init__(self, backup: Path) -> None:
+        """Prepare for the modules of one backup (its absolute path)."""
+        self._backup = backup.resolve()
+        self._databases: dict[Path, _Database] = {}
+        self.found = 0
+        self.problems: list[Reason] = []
+        self._own_problems: list[Reason] = []
+        self._uses_embedded_plists = True
+        self._looking_up = False
+
+    def begin(self, *, uses_embedded_plists: bool) -> None:
+        """Start on the next module.
+
+        Args:
+            uses_embedded_plists: whether property lists inside its records carry what it matches. They do not in
+                Manifest.db, where they hold only the times and sizes of files.
+        """
+        self._databases = {}
+        self.found = 0
+        self._own_problems = []
+        self.problems = []
+        self._uses_embedded_plists = uses_embedded_plists
+
+    def settle(self) -> None:
+        """Work out what the module could not read, now that it has ended."""
+        unread = [database.problem for database in self._databases.values()]
+        self.problems = self._own_problems + [problem for problem in unread if problem]
+
+    @property
+    def readable(self) -> int:
+        """Return how many of the artefacts that were there could be read."""
+        return max(0, self.found - sum(1 for database in self._databases.values() if database.problem))
+
+    def proportion(self) -> str:
+        """Say how much of what there was could be read."""
+        return f"read {self.readable} of {self.readable + len(self.problems)}"
+
+    # --- What the module asks for ------------------------------------------------------------------------------
+
+    def file(self, file_id: str) -> Path | None:
+        """Return where a file of the backup lies, None when it is not there or must not be opened."""
+        if not _FILE_ID.fullmatch(file_id):
+            self.note(Reason.DAMAGED)
+            return None
+        path = self._backup / file_id[:2] / file_id
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if self._is_missed(file_id):
+                self.note(Reason.ARTEFACT_MISSING)
+            return None
+        except OSError:
+            self.note(Reason.PERMISSION_DENIED)
+            return None
+        if not stat.S_ISREG(mode) or not path.resolve().is_relative_to(self._backup):
+            self.note(Reason.NOT_A_REGULAR_FILE)
+            return None
+        if not os.access(path, os.R_OK):
+            self.note(Reason.PERMISSION_DENIED)
+            return None
+        self.found += 1
+        return path
+
+    def connect(self, path: Path) -> sqlite3.Connection:
+        """Open a database of the backup, read-only, and watch what comes of it."""
+        uri = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, factory=TrackedConnection)
+        if not self._looking_up:
+            connection.database = self._databases.setdefault(path, _Database())
+        return connection
+
+    @contextmanager
+    def looking_up(self) -> Iterator[None]:
+        """Mark the search of Manifest.db for a file: it is no artefact of the module, but must not fail unseen."""
+        self._looking_up = True
+        try:
+            yield
+        except Exception:
+            self.note(Reason.DAMAGED)
+            raise
+        finally:
+            self._looking_up = False
+
+    def note(self, problem: Reason) -> None:
+        """Note that something could not be read."""
+        self._own_problems.append(problem)
+
+    def note_plist(self) -> None:
+        """Note that a property list did not parse."""
+        if self._uses_embedded_plists:
+            self.note(Reason.DAMAGED)
+
+    def _is_missed(self, file_id: str) -> bool:
+        """Return whether the manifest names a file with content: then the folder should have it."""
+        uri = (self._backup / "Manifest.db").as_uri() + "?mode=ro&immutable=1"
+        try:
+            with closing(sqlite3.connect(uri, uri=True)) as manifest:
+                row = manifest.execute("SELECT flags, file FROM Files WHERE fileID = ?", (file_id,)).fetchone()
+        except sqlite3.Error:
+            return True  # nobody can tell: do not call it absent
+        return row is not None and row[0] == _REGULAR_FILE and not _is_empty(row[1])
+
+
+def _is_empty(metadata: object) -> bool:
+    """Return whether a file's entry in the manifest says that it has no content: such a file is not stored."""
+    if not isinstance(metadata, bytes):
+        return False
+    try:
+        entry = plistlib.loads(metadata)["$objects"][1]
+        return isinstance(entry, dict) and entry.get("Size") == 0
+    except Exception:  # noqa: BLE001 (made-up bytes can raise anything; then it is not known to be empty)
+        return False
+
+
+class _Database:
+    """Whether a database gave what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked = False  # a module asked for more than which tables there are
+        self.answered = False  # a query of its tables went through
+        self.broke = False  # rows could not be read
+        self.last_error: sqlite3.Error | None = None
+
+    @property
+    def problem(self) -> Reason | None:
+        if self.broke:
+            return Reason.DAMAGED
+        if self.answered or not self.asked:
+            # A module tries the layouts of several versions of iOS: one that went through is enough. And MVT looks
+            # for tables in whatever file it finds, property lists too, to see whether a database needs repair.
+            return None
+        if isinstance(self.last_error, sqlite3.OperationalError) or self.last_error is None:
+            return Reason.UNKNOWN_LAYOUT
+        return Reason.DAMAGED
+
+
+class TrackedConnection(sqlite3.Connection):
+    """A connection whose cursors tell whether queries went through."""
+
+    database: _Database | None = None
+
+    def cursor(self, factory: Any = None) -> Any:
+        """Return a cursor that takes notes."""
+        cursor = super().cursor(factory or _TrackedCursor)
+        if isinstance(cursor, _TrackedCursor):
+            cursor.database = self.database or _Database()
+        return cursor
+
+
+class _TrackedCursor(sqlite3.Cursor):
+    database: _Database
+
+    def execute(self, sql: str, *parameters: Any) -> _TrackedCursor:
+        self.database.asked |= "sqlite_master" not in sql
+        try:
+            super().execute(sql, *parameters)
+        except sqlite3.Error as error:
+            self.database.last_error = error
+            raise
+        # Asking which tables or columns there are is no reading of them.
+        self.database.answered |= sql.lstrip()[:6].upper() == "SELECT" and "sqlite_master" not in sql
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error:
+            self.database.broke = True
+            raise
+
+    def fetchall(self) -> list[Any]:
+        return list(self)
+
+
+@contextmanager
+def plist_failures_noted(reading: Reading) -> Iterator[None]:
+    """Note every property list that does not parse while the block runs.
+
+    MVT 2026.10.26 treats a configuration profile that does not parse as an empty one, and passes over tab sessions
+    that do not.
+    """
+    original = plistlib.load
+
+    def load(fp: BinaryIO, **options: Any) -> Any:
+        start = fp.read(1)
+        fp.seek(-len(start), 1)
+        try:
+            return original(fp, **options)
+        except Exception:
+            if start:  # a record that holds nothing misses nothing
+                reading.note_plist()
+            raise
+
+    plistlib.load = load  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        plistlib.load = original

@@ -1,0 +1,57 @@
+"""Turns a record of a module into JSON types, within bounds, so that no record can choke the pipe."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+MAX_TEXT = 64 * 1024
+MAX_RECORD = 2 * 1024 * 1024
+_MAX_DEPTH = 32
+
+
+def bounded(event: Any, message: str) -> tuple[Mapping[str, Any], str]:
+    """Return a record and its message as JSON types of bounded size.
+
+    Bytes become {"$bytes": base64}; what does not fit is cut and marked with {"$cut": length}.
+    """
+    budget = _Budget(MAX_RECORD)
+    record = _plain(event, budget, 0)
+    return record if isinstance(record, dict) else {"$record": record}, str(message)[:MAX_TEXT]
+
+
+class _Budget:
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> bool:
+        self.left -= size
+        return self.left >= 0
+
+
+def _plain(value: Any, budget: _Budget, depth: int) -> Any:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= 64 else {"$cut": value.bit_length()}
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT and budget.take(len(value)) else {"$cut": len(value)}
+    if isinstance(value, bytes | bytearray):
+        return _plain_bytes(bytes(value), budget)
+    if isinstance(value, datetime.datetime | datetime.date):
+        return value.isoformat()
+    if depth >= _MAX_DEPTH or not budget.take(16):
+        return {"$cut": 0}
+    if isinstance(value, Mapping):
+        return {str(key)[:200]: _plain(item, budget, depth + 1) for key, item in value.items() if budget.take(200)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, budget, depth + 1) for item in value if budget.take(8)]
+    return _plain(str(value), budget, depth)
+
+
+def _plain_bytes(value: bytes, budget: _Budget) -> Any:
+    if len(value) > MAX_TEXT or not budget.take(2 * len(value)):
+        return {"$cut": len(value)}
+    return {"$bytes": base64.b64encode(value).decode("ascii")}

@@ -1,0 +1,48 @@
+"""The worker process: reads one job, locks itself down, runs MVT, reports, ends.
+
+Started by `spytriage.scan` with a clean environment. The counterpart of `pipeline`: it joins the matcher and the
+engine, which do not know each other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spytriage.scan.guard import Guard, end_with_parent, limit_memory
+from spytriage.scan.protocol import Job, Message, encode
+
+
+def main(extra_modules: Sequence[type[Any]] = ()) -> None:
+    """Run the job on standard input; messages go to standard output.
+
+    Args:
+        extra_modules: MVT modules to run beside MVT's own (MVT calls them custom modules).
+    """
+    job = Job.from_line(sys.stdin.buffer.readline())
+    end_with_parent()
+    # Only messages may reach the pipe: whatever else prints, prints to nowhere.
+    messages = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    limit_memory(job.memory_bytes)
+
+    guard = Guard(Path(job.workspace))
+    guard.lock()
+    # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
+    from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415
+    from spytriage.scan import mvt_engine  # noqa: PLC0415
+
+    places = {indicator.key: place for place, indicator in enumerate(job.indicators)}
+
+    def emit(message: Message) -> None:
+        messages.write(encode(message, places))
+        messages.flush()
+
+    mvt_engine.run(job, SetMatcher(job.indicators), guard, emit, extra_modules)
+
+
+if __name__ == "__main__":
+    main()

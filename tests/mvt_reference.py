@@ -1,0 +1,46 @@
+"""Run MVT's own check of an iOS backup and print what it did as JSON: argv is the backup and the STIX files.
+
+A script of its own, because MVT reads its configuration from the environment when it is imported.
+"""
+
+import json
+import logging
+import sys
+
+from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
+
+
+class _Errors(logging.Handler):
+    """Collects what went wrong; alerts have log levels of their own and are not errors."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.ERROR or record.exc_info:
+            self.messages.append(record.getMessage())
+
+
+def main(backup: str, *indicator_files: str) -> None:
+    """Print {modules: {name: records}, errors: [...], alerts: [...]}."""
+    errors = _Errors()
+    logging.getLogger().addHandler(errors)
+    logging.getLogger("mvt").setLevel(logging.DEBUG)
+    command = CmdIOSCheckBackup(target_path=backup, ioc_files=list(indicator_files), disable_version_check=True)
+    command.run()
+    alerts = [
+        {
+            "module": alert.module,
+            "level": alert.level.name,
+            "message": alert.message,
+            "indicator": alert.matched_indicator.value if alert.matched_indicator else None,
+        }
+        for alert in command.alertstore.alerts
+    ]
+    modules = {type(module).__name__: len(module.results) for module in command.executed}
+    json.dump({"modules": modules, "errors": errors.messages, "alerts": alerts}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

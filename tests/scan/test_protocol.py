@@ -1,0 +1,122 @@
+"""What a worker says is parsed, bounded, and never believed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spytriage.finding_kinds import Level
+from spytriage.models import (
+    Attribution,
+    CoverageState,
+    Indicator,
+    IndicatorType,
+    Match,
+    MatchRule,
+    ModuleCoverage,
+    RawAlert,
+    Reason,
+)
+from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Finished, Job, Planned, Started, decode, encode
+from spytriage.scan.records import MAX_RECORD, bounded
+
+INDICATORS = tuple(
+    Indicator(IndicatorType.DOMAIN, f"d{n}.example", (Attribution("s", "f", "0" * 64, f"indicator--{n}"),))
+    for n in range(3)
+)
+PLACES = {indicator.key: place for place, indicator in enumerate(INDICATORS)}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Planned(("SMS", "TCC"), "2026.10.26"),
+        Started("SMS"),
+        ModuleCoverage("SMS", CoverageState.FAILED, None, Reason.EXCEPTION, "KeyError", 2),
+        RawAlert("SMS", Level.HIGH, "text \ud800", "", {"a": [1]}, Match(INDICATORS[1:], MatchRule.SUBDOMAIN)),
+        RawAlert("SMS", Level.LOW, "", "2021-07-18", {}, None),
+        Finished(),
+    ],
+)
+def test_a_message_survives_the_pipe(message: Any) -> None:
+    assert decode(encode(message, PLACES), INDICATORS) == message
+
+
+def test_a_job_survives_the_pipe() -> None:
+    job = Job("ios-backup", "/a/ñ", "/b", 1 << 30, ("SMS",), INDICATORS)
+
+    assert Job.from_line(job.to_line()) == job
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_anything_else_is_refused(line: bytes) -> None:
+    with pytest.raises(BadMessageError):
+        decode(line, INDICATORS)
+
+
+@given(st.dictionaries(st.sampled_from(["m", "module", "level", "message", "time", "event", "match", "state"]), JSON))
+def test_a_message_with_the_right_keys_and_wrong_values_is_refused_or_valid(fields: dict[str, Any]) -> None:
+    for kind in ("alert", "ended", "planned", "started"):
+        try:
+            decode(json.dumps(fields | {"m": kind}).encode(), INDICATORS)
+        except BadMessageError:
+            continue
+
+
+@pytest.mark.parametrize("places", [[], [3], [-1], ["0"], [0.5], None, "abc"])
+def test_a_worker_cannot_make_up_an_indicator(places: Any) -> None:
+    line = encode(RawAlert("SMS", Level.HIGH, "", "", {}, Match(INDICATORS[:1], MatchRule.EXACT)), PLACES)
+    forged = json.loads(line)
+    forged["match"]["indicators"] = places
+
+    with pytest.raises(BadMessageError):
+        decode(json.dumps(forged).encode(), INDICATORS)
+
+
+@pytest.mark.parametrize("field", ["name", "detail"])
+def test_a_ledger_line_cannot_carry_text_of_the_phone(field: str) -> None:
+    line = {"m": "ended", "module": "SMS", "state": "failed", "records": None, "reason": "exception", "detail": "",
+            "shortened": 0}  # fmt: skip
+    line["module" if field == "name" else "detail"] = "call me at +1 202 555 0123, \u202e"
+
+    with pytest.raises(BadMessageError):
+        decode(json.dumps(line).encode(), INDICATORS)
+
+
+class TestARecordIsBounded:
+    @given(st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+    ))  # fmt: skip
+    def test_into_json_types(self, record: Any) -> None:
+        event, message = bounded({"field": record}, "message")
+
+        assert json.loads(json.dumps(event)).keys() == {"field"}
+        assert message == "message"
+
+    def test_in_size(self) -> None:
+        event, message = bounded({str(n): "x" * 60_000 for n in range(1000)}, "m" * 10_000_000)
+
+        assert len(json.dumps([event, message])) < MAX_RECORD * 2 < MAX_LINE_BYTES
+
+    def test_in_depth(self) -> None:
+        nested: Any = {}
+        for _ in range(10_000):
+            nested = {"a": nested}
+
+        assert len(json.dumps(bounded(nested, "")[0])) < 1000
+
+    def test_so_that_what_is_cut_says_so(self) -> None:
+        event, _ = bounded({"text": "x" * 50_000_000, "when": datetime.date(2021, 7, 18), "raw": b"\xff"}, "")
+
+        assert event == {"text": {"$cut": 50_000_000}, "when": "2021-07-18", "raw": {"$bytes": "/w=="}}

@@ -1,0 +1,102 @@
+"""Small things that tests use: fixed day and key, a progress that remembers, damage to backups, MVT itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from spytriage.models import CoverageState, ModuleCoverage, ScanResult
+from spytriage.redaction import CaseKey
+
+DAY = date(2026, 5, 4)
+KEY = CaseKey(b"k" * 32)
+
+SMS = ("HomeDomain", "Library/SMS/sms.db")
+SAFARI_HISTORY = ("HomeDomain", "Library/Safari/History.db")
+DATA_USAGE = ("WirelessDomain", "Library/Databases/DataUsage.sqlite")
+
+
+class Recorder:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.plan: tuple[str, ...] = ()
+        self.running: list[str] = []
+        self.coverage: list[ModuleCoverage] = []
+
+    def planned(self, modules: Sequence[str]) -> None:
+        self.plan = tuple(modules)
+
+    def started(self, module: str) -> None:
+        self.running.append(module)
+
+    def ended(self, coverage: ModuleCoverage) -> None:
+        self.coverage.append(coverage)
+
+
+def file_id(domain: str, relative_path: str) -> str:
+    return hashlib.sha1(f"{domain}-{relative_path}".encode()).hexdigest()
+
+
+def stored(backup: Path, artefact: tuple[str, str]) -> Path:
+    """Where a file of the phone lies in its backup."""
+    identifier = file_id(*artefact)
+    return backup / identifier[:2] / identifier
+
+
+@contextmanager
+def edited(backup: Path, artefact: tuple[str, str]) -> Iterator[sqlite3.Connection]:
+    """Open a database of a backup to change it."""
+    with closing(sqlite3.connect(stored(backup, artefact))) as connection, connection:
+        yield connection
+
+
+def state_of(result: ScanResult, module: str) -> ModuleCoverage:
+    return next(line for line in result.modules if line.name == module)
+
+
+def states(result: ScanResult) -> dict[str, CoverageState]:
+    return {line.name: line.state for line in result.modules}
+
+
+def digest_of(folder: Path) -> dict[str, str]:
+    """What every file of a folder holds, by its relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def run_mvt(backup: Path, sets: Sequence[Path], private: Path) -> dict[str, Any]:
+    """Run MVT's own command on a backup; see mvt_reference.py for what comes back."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(private),
+        "TZ": "UTC",
+        "MVT_CONFIG_FOLDER": str(private),
+        "MVT_DATA_FOLDER": str(private),
+        "MVT_NETWORK_ACCESS_ALLOWED": "false",
+    }
+    script = Path(__file__).with_name("mvt_reference.py")
+    done = subprocess.run(
+        [sys.executable, script, backup, *sets], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def slug(module: str) -> str:
+    """The name that MVT's alerts give to the module of a class (MVTModule.get_slug)."""
+    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", module)).lower()
