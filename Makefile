@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types lock clean
+.PHONY: demo test lint types picture lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -25,6 +25,12 @@ $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
+
+picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
+	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1330 \
+	    --user-data-dir=.picture/browser --screenshot=docs/images/demo-report.png "file://$(CURDIR)/.picture/report.html"
+	rm -rf .picture
 
 lock:  ## Resolve the dependencies anew (needs uv).
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -55,6 +55,13 @@ def set_language(language: str) -> None:
     _current.set(language)
 
 
+def use_for_libraries() -> None:
+    """Let libraries that use Python's global gettext, such as Click, find their words in our catalogue."""
+    os.environ["LANGUAGE"] = _current.get()
+    gettext.bindtextdomain("spytriage", _LOCALE)
+    gettext.textdomain("spytriage")
+
+
 @contextmanager
 def using_language(language: str) -> Iterator[None]:
     """Use a language for the length of a block."""

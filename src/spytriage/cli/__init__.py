@@ -16,10 +16,27 @@ import click
 
 from spytriage import __version__
 from spytriage.errors import SpytriageError
-from spytriage.i18n import LANGUAGES, _, language_from_environment, set_language
+from spytriage.i18n import LANGUAGES, _, deferred, language_from_environment, set_language, use_for_libraries
 from spytriage.text import printable
 
 USAGE_ERROR = 2
+
+# What Click itself says, listed so that it is translated with the rest.
+CLICK_WORDS = (
+    deferred("Usage:"),
+    deferred("Options"),
+    deferred("Commands"),
+    deferred("Show this message and exit."),
+    deferred("Show the version and exit."),
+    deferred("default: {default}"),
+    deferred("Missing command."),
+    deferred("No such command {name!r}."),
+    deferred("No such option {name!r}."),
+    deferred("Missing argument"),
+    deferred("Missing option"),
+    deferred("Invalid value for {param_hint}: {message}"),
+    deferred("Option {name!r} requires an argument."),
+)
 
 # Commands by name and the attribute that holds each: loaded when used, so that the program starts fast.
 _COMMANDS = {
@@ -67,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and end the process with its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     set_language(_requested_language(arguments) or language_from_environment())
+    use_for_libraries()
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(_run(arguments))
 

@@ -65,7 +65,7 @@ def command(output: Path | None, keep_phone: Path | None, seed: int, as_json: bo
 def _demo_check(folder: Path, seed: int) -> Check:
     """Return the check of the demo phone; its case key comes from the seed, so that one seed is one report."""
     from spytriage.consent import Consent, Grant
-    from spytriage.indicators import load
+    from spytriage.indicators import select
     from spytriage.indicators.data import data_file
     from spytriage.pipeline import Check
     from spytriage.redaction import CaseKey
@@ -73,7 +73,7 @@ def _demo_check(folder: Path, seed: int) -> Check:
     day = checked_on()
     return Check(
         path=folder,
-        index=load([data_file("pegasus-core.stix2"), data_file("demo.stix2")]),
+        index=select([data_file("demo.stix2")], ["pegasus-core"]),
         consent=Consent(True, True, frozenset({Grant.ANALYSE, Grant.SHARE_REDACTED}), None, "DEMO-0", day),
         checked_on=day,
         key=CaseKey(hashlib.sha256(f"spytriage demo {seed}".encode()).digest()),

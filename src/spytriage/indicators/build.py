@@ -14,7 +14,6 @@ import yaml
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import value_problem
-from spytriage.indicators.patterns import Equality
 from spytriage.models import IndicatorType
 
 _NAMESPACE = uuid.UUID("565693f2-2282-4986-90f6-925ae1aa50b1")  # drawn once; another one would change every id
@@ -82,7 +81,7 @@ def read_facts(path: Path) -> Facts:
     except (KeyError, TypeError, ValueError) as error:
         raise SpytriageError(_("The facts file is not of the documented format."), path=path, hint=hint) from error
     for fact in facts:
-        if problem := value_problem(Equality(fact.type, fact.value)):
+        if problem := value_problem(fact.type, fact.value):
             message = _("The value %(value)r cannot be an indicator: %(reason)s.")
             raise SpytriageError(message % {"value": fact.value, "reason": problem}, path=path, hint=hint)
     return Facts(**texts, dated=dated, facts=tuple(facts))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.hosts import address_problem, canonical_address, host_problem, parse_site
-from spytriage.indicators.patterns import Equality, read_pattern
+from spytriage.indicators.patterns import Refusal, read_pattern
 from spytriage.models import (
     Attribution,
     Indicator,
@@ -62,6 +64,18 @@ class Bundle:
     objects: Mapping[str, Mapping[str, Any]]  # the published STIX object of each indicator, by id
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking, again and again, over a million objects that stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a bundle.
 
@@ -100,11 +114,14 @@ def decode(data: bytes, path: Path) -> list[Any]:
     if not isinstance(document, dict) or document.get("type") != "bundle":
         raise SpytriageError(_("The indicator file is no STIX 2 bundle."), path=path, hint=hint)
     objects = document.get("objects")
-    if not isinstance(objects, list) or not any(_is(entry, "indicator") for entry in objects):
+    if not isinstance(objects, list) or not any(
+        isinstance(entry, dict) and entry.get("type") == "indicator" for entry in objects
+    ):
         raise SpytriageError(_("The bundle holds no indicators."), path=path, hint=hint)
     return objects
 
 
+@_collector_paused()
 def read_bundle(path: Path, data: bytes, labels: Labels, today: date | None = None) -> Bundle:
     """Return the set that a bundle is.
 
@@ -117,43 +134,71 @@ def read_bundle(path: Path, data: bytes, labels: Labels, today: date | None = No
     Raises:
         SpytriageError: it is no bundle, or holds no indicators.
     """
-    objects = [entry for entry in decode(data, path) if isinstance(entry, dict)]
-    sha256 = hashlib.sha256(data).hexdigest()
+    objects = _by_type(decode(data, path))
     families = _families(objects)
-    current, superseded = _newest_versions(objects)
-    now = datetime.combine(today, datetime.min.time()) if today else datetime.now(UTC)
-    stamp = f"{now:%Y-%m-%dT%H:%M:%S}"
-    usable: list[Indicator] = []
-    unusable = [_unusable(entry, "duplicate-id") for entry in superseded]
+    reader = _Reader(labels.name, hashlib.sha256(data).hexdigest(), families, _start_of(today))
+    current, superseded = _newest_versions(objects["indicator"])
     for entry in current:
-        reason = _refusal(entry, stamp)
-        if reason:
-            unusable.append(_unusable(entry, reason))
-            continue
-        ident = entry["id"]
-        attributions = tuple(Attribution(labels.name, family, sha256, ident) for family in families.get(ident) or ("",))
-        for part in read_pattern(entry["pattern"]):
-            problem = value_problem(part) if isinstance(part, Equality) else part.reason
-            if problem or not isinstance(part, Equality):
-                unusable.append(_unusable(entry, problem or ""))
-            else:
-                usable.append(Indicator(_named_type(part), part.value, attributions))
-    named = dict.fromkeys(name for names in families.values() for name in names)
+        reader.read(entry)
+    for entry in superseded:
+        reader.refuse(entry, "duplicate-id")
+    named = tuple(dict.fromkeys(name for names in families.values() for name in names))
     described = IndicatorSet(
         name=labels.name,
-        title=labels.title or ", ".join(list(named)[:3]) or labels.name,
-        publisher=labels.publisher or _publisher(objects),
-        families=tuple(named),
-        sha256=sha256,
-        total=len(usable) + len(unusable),
-        usable=len(usable),
-        unusable=tuple(unusable),
+        title=labels.title or ", ".join(named[:3]) or labels.name,
+        publisher=labels.publisher or _publisher(objects["identity"]),
+        families=named,
+        sha256=reader.sha256,
+        total=len(reader.usable) + len(reader.unusable),
+        usable=len(reader.usable),
+        unusable=tuple(reader.unusable),
         embedded=labels.embedded,
         catalogued=labels.catalogued,
     )
-    return Bundle(described, tuple(usable), {entry["id"]: entry for entry in current if _ident(entry)})
+    return Bundle(described, tuple(reader.usable), {entry["id"]: entry for entry in current if _ident(entry)})
 
 
+def _start_of(today: date | None) -> str:
+    """Return the moment from which on an indicator is over, as a STIX timestamp without its fraction."""
+    return f"{today.isoformat()}T00:00:00" if today else f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+class _Reader:
+    """Sorts the indicator objects of one bundle into usable ones and those that are not."""
+
+    def __init__(self, name: str, sha256: str, families: Mapping[str, tuple[str, ...]], now: str) -> None:
+        self.usable: list[Indicator] = []
+        self.unusable: list[UnusableIndicator] = []
+        self.sha256 = sha256
+        self._name = name
+        self._families = families
+        self._now = now
+
+    def read(self, entry: Mapping[str, Any]) -> None:
+        """Take what an object looks for: each alternative of its pattern is an indicator of its own."""
+        reason = _refusal(entry, self._now)
+        if reason:
+            self.refuse(entry, reason)
+            return
+        ident = entry["id"]
+        attributions = tuple(
+            [Attribution(self._name, family, self.sha256, ident) for family in self._families.get(ident, ("",))]
+        )
+        for part in read_pattern(entry["pattern"]):
+            if isinstance(part, Refusal):
+                self.refuse(entry, part.reason)
+            elif problem := value_problem(part.type, part.value):
+                self.refuse(entry, problem)
+            else:
+                self.usable.append(Indicator(named_type(part.type, part.value), part.value, attributions))
+
+    def refuse(self, entry: Mapping[str, Any], reason: str) -> None:
+        """List an object, or an alternative of its pattern, as not usable."""
+        ident, pattern = printable(_ident(entry), 120), printable(str(entry.get("pattern", "")), 300)
+        self.unusable.append(UnusableIndicator(ident, pattern, reason))
+
+
+@_collector_paused()
 def merge(bundles: Iterable[Bundle]) -> IndicatorIndex:
     """Return what several sets look for together: one indicator per type and value, with all attributions.
 
@@ -176,22 +221,22 @@ def _united(same: list[Indicator]) -> Indicator:
     return Indicator(same[0].type, same[0].value, tuple(attributions))
 
 
-def value_problem(part: Equality) -> str | None:
+def value_problem(kind: IndicatorType, value: str) -> str | None:
     """Return why a value cannot be matched, as a stable word; None when it can."""
-    value = part.value.strip()
+    value = value.strip()
     if not value:
         return "empty-value"
     if len(value) > MAX_VALUE:
         return "value-too-long"
-    if part.type is IndicatorType.DOMAIN:
+    if kind is IndicatorType.DOMAIN:
         return _domain_problem(value)
-    if part.type is IndicatorType.IP_ADDRESS:
+    if kind is IndicatorType.IP_ADDRESS:
         return address_problem(value)
-    if part.type in _DIGEST_LENGTHS:
+    if kind in _DIGEST_LENGTHS:
         digits = value.replace(":", "")
-        fits = len(digits) in _DIGEST_LENGTHS[part.type] and _HEXADECIMAL.fullmatch(digits)
+        fits = len(digits) in _DIGEST_LENGTHS[kind] and _HEXADECIMAL.fullmatch(digits)
         return None if fits else "not-a-hash"
-    if part.type is IndicatorType.FILE_PATH:
+    if kind is IndicatorType.FILE_PATH:
         return None if value.strip("/") else "too-broad"
     return None
 
@@ -203,11 +248,10 @@ def _domain_problem(value: str) -> str | None:
     return address_problem(site.host) if canonical_address(site.host) else host_problem(site.host)
 
 
-def _named_type(part: Equality) -> IndicatorType:
+def named_type(kind: IndicatorType, value: str) -> IndicatorType:
     """Return what a value is: some sets type addresses as domain names."""
-    if part.type is IndicatorType.DOMAIN and canonical_address(part.value.strip()):
-        return IndicatorType.IP_ADDRESS
-    return part.type
+    is_address = kind is IndicatorType.DOMAIN and canonical_address(value.strip())
+    return IndicatorType.IP_ADDRESS if is_address else kind
 
 
 def _refusal(entry: Mapping[str, Any], now: str) -> str | None:
@@ -227,66 +271,64 @@ def _refusal(entry: Mapping[str, Any], now: str) -> str | None:
     return None
 
 
-def _unusable(entry: Mapping[str, Any], reason: str) -> UnusableIndicator:
-    return UnusableIndicator(printable(_ident(entry), 120), printable(str(entry.get("pattern", "")), 300), reason)
-
-
 def _ident(entry: Mapping[str, Any]) -> str:
     ident = entry.get("id")
     return ident if isinstance(ident, str) and ident.startswith("indicator--") else ""
 
 
-def _is(entry: object, kind: str) -> bool:
-    return isinstance(entry, dict) and entry.get("type") == kind
+def _by_type(objects: list[Any]) -> defaultdict[str, list[dict[str, Any]]]:
+    sorted_out: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in objects:
+        if isinstance(entry, dict) and isinstance(kind := entry.get("type"), str):
+            sorted_out[kind].append(entry)
+    return sorted_out
 
 
-def _newest_versions(objects: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the indicators, and the older versions of those whose id comes more than once."""
+def _newest_versions(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the indicators, and apart from them the older versions of those whose id comes more than once."""
     newest: dict[str, dict[str, Any]] = {}
     others: list[dict[str, Any]] = []
     nameless: list[dict[str, Any]] = []
-    for entry in objects:
-        if entry.get("type") != "indicator":
-            continue
+    for entry in entries:
         ident = _ident(entry)
         known = newest.get(ident)
         if not ident:
             nameless.append(entry)
-        elif known is None or str(entry.get("modified", "")) > str(known.get("modified", "")):
+        elif known is None:
             newest[ident] = entry
-            others += [known] if known is not None else []
+        elif str(entry.get("modified", "")) > str(known.get("modified", "")):
+            newest[ident] = entry
+            others.append(known)
         else:
             others.append(entry)
     return [*newest.values(), *nameless], others
 
 
-def _families(objects: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+def _families(objects: Mapping[str, list[dict[str, Any]]]) -> dict[str, tuple[str, ...]]:
     """Return the names of families by the id of the indicator.
 
     Relationships to malware, tools and actors count first; a report that refers to the indicator names the family
     only when no relationship does.
     """
-    names = {
+    named = {
         entry["id"]: printable(str(entry["name"]), 120)
-        for entry in objects
-        if entry.get("type") in _FAMILY_TYPES and isinstance(entry.get("id"), str) and entry.get("name")
+        for kind in _FAMILY_TYPES
+        for entry in objects.get(kind, ())
+        if isinstance(entry.get("id"), str) and entry.get("name")
     }
     related: dict[str, dict[str, None]] = defaultdict(dict)
+    for entry in objects.get("relationship", ()):
+        source, target = entry.get("source_ref"), entry.get("target_ref")
+        if isinstance(source, str) and isinstance(target, str) and (name := named.get(target)):
+            related[source][name] = None
     reported: dict[str, dict[str, None]] = defaultdict(dict)
-    for entry in objects:
-        if entry.get("type") == "relationship":
-            source, name = entry.get("source_ref"), names.get(str(entry.get("target_ref")))
-            if isinstance(source, str) and name:
-                related[source][name] = None
-        elif entry.get("type") == "report" and (name := names.get(str(entry.get("id")))):
-            references = entry.get("object_refs")
-            for reference in references if isinstance(references, list) else ():
+    for entry in objects.get("report", ()):
+        references = entry.get("object_refs")
+        if isinstance(references, list) and (name := named.get(str(entry.get("id")))):
+            for reference in references:
                 reported[str(reference)][name] = None
     return {ident: tuple(found) for ident, found in {**reported, **related}.items()}
 
 
-def _publisher(objects: list[dict[str, Any]]) -> str:
-    for entry in objects:
-        if entry.get("type") == "identity" and entry.get("name"):
-            return printable(str(entry["name"]), 120)
-    return ""
+def _publisher(identities: list[dict[str, Any]]) -> str:
+    return next((printable(str(entry["name"]), 120) for entry in identities if entry.get("name")), "")

@@ -161,10 +161,10 @@ def is_public_suffix(name: str) -> bool:
     return bool(get_tld(f"https://x.{name}", fail_silently=True) == name)
 
 
-@lru_cache(maxsize=65_536)
 def has_known_suffix(host: str) -> bool:
     """Return whether a host name ends in a suffix of the public suffix list."""
-    return _known_ending(".".join(host.rsplit(".", 2)[-2:]))
+    # Nearly every last label is a suffix by itself. A few (`ck`) are only together with the label before.
+    return _known_ending(host.rpartition(".")[2]) or _known_ending(".".join(host.rsplit(".", 2)[-2:]))
 
 
 @lru_cache(maxsize=65_536)

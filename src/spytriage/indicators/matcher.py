@@ -71,6 +71,7 @@ class _Folder:
     """One step of the tree of published paths."""
 
     below: dict[str, _Folder] = field(default_factory=dict)
+    lengths: set[int] = field(default_factory=set)  # of the names below that are the end of a published path
     here: list[Indicator] = field(default_factory=list)
 
 
@@ -147,16 +148,17 @@ class SetMatcher:
             self._truncated.setdefault(cut, []).append(indicator)
 
     def _add_path(self, indicator: Indicator) -> None:
-        folder = self._paths
-        path = indicator.value.strip().rstrip("/")
+        parent = folder = self._paths
+        name, path = "", indicator.value.strip().rstrip("/")
         for name in path.split("/"):
-            folder = folder.below.setdefault(name, _Folder())
+            parent, folder = folder, folder.below.setdefault(name, _Folder())
         if path:  # "/" alone would match every file
+            parent.lengths.add(len(name))
             folder.here.append(indicator)
 
     def url(self, value: object) -> Match | None:
         """Match a URL, a bare host or an address by its host, and count it when it is a shortened link."""
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or self._sites.is_known_harmless(value):
             return None
         match, is_short = self._sites.match(value)
         self.shortened_links += is_short
@@ -185,30 +187,31 @@ class SetMatcher:
         """Match the name at the end of a path, and the folders it lies in."""
         if not isinstance(value, str) or not value:
             return None
-        named = self._tables[IndicatorType.FILE_NAME].get(_base_name(value))
-        strict, loose = self._walk(value)
+        names = value.split("/")
+        named = self._tables[IndicatorType.FILE_NAME].rows.get(names[-1])
+        if named is None and names[0] not in self._paths.below and not self._paths.lengths:
+            return None
+        strict, loose = self._walk(names)
         if named:
             strict.insert(0, (MatchRule.EXACT, named))
         return _best(strict) or _best(loose)
 
-    def _walk(self, path: str) -> tuple[_Hits, _Hits]:
+    def _walk(self, names: list[str]) -> tuple[_Hits, _Hits]:
         strict: _Hits = []
         loose: _Hits = []
         folder = self._paths
-        names = path.split("/")
-        last = len(names) - 1
         for depth, name in enumerate(names):
-            for length in range(1, len(name)):
-                if (begun := folder.below.get(name[:length])) and begun.here:
+            for length in folder.lengths:
+                if length < len(name) and (begun := folder.below.get(name[:length])):
                     loose.append((MatchRule.LOOSE_PATH_PREFIX, begun.here))
             following = folder.below.get(name)
             if following is None:
                 break
             folder = following
             if folder.here:
-                is_whole = depth == last or not any(names[depth + 1 :])
+                is_whole = not any(names[depth + 1 :])
                 strict.insert(0, (MatchRule.EXACT if is_whole else MatchRule.PATH_PREFIX, folder.here))
-        return strict, loose
+        return strict, [hit for hit in loose if hit[1]]
 
     def file_path_process(self, value: object) -> Match | None:
         """Match a file that is named like a process; a folder of that name is a loose match."""
@@ -259,6 +262,7 @@ class _Sites:
         self._anywhere: list[Indicator] = []
         self._automaton: Any = None
         self._verdicts: dict[str, _Verdict] = {}
+        self._harmless: set[str] = set()  # hosts on which nothing can match
         self._match_any = lru_cache(maxsize=_REMEMBERED)(self._match_uncommon)
 
     def add(self, indicator: Indicator) -> None:
@@ -288,6 +292,11 @@ class _Sites:
             self._domains.setdefault(site.host, []).append(indicator)
             if (bare := _without_www(site.host)) != site.host:
                 self._www.setdefault(bare, []).append(indicator)
+
+    def is_known_harmless(self, text: str) -> bool:
+        """Return whether nothing can match on the host of a URL; most of a phone's URLs end here."""
+        end = text.find("/", 8)
+        return end > 0 and text.startswith("https://") and text[8:end] in self._harmless
 
     def match(self, text: str) -> tuple[Match | None, bool]:
         """Return what a URL matches, and whether it is a shortened link."""
@@ -344,8 +353,10 @@ class _Sites:
         )
         if verdict == _NOTHING:
             verdict = _NOTHING
+            self._harmless.add(host)
         if len(self._verdicts) >= _REMEMBERED:
             self._verdicts.clear()
+            self._harmless.clear()
         self._verdicts[host] = verdict
         return verdict
 

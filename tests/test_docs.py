@@ -1,0 +1,73 @@
+"""What the documentation says is what the program does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spytriage.finding_kinds import KINDS, FindingId, FindingKind
+from spytriage.models import CoverageState, Outcome, Reason
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+COMMANDS = sorted({
+    line.strip().removeprefix("$ ").split("#")[0].strip()
+    for page in PAGES
+    for line in re.findall(r"^\s*\$ spytriage .*$", page.read_text(), re.MULTILINE)
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_inside_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_line_is_one_that_the_program_knows(line: str) -> None:
+    words = shlex.split(line)[1:]
+    commands = []
+    while words and not words[0].startswith("-") and words[0].islower():
+        commands.append(words.pop(0))
+    done = subprocess.run(
+        [sys.executable, "-m", "spytriage", *commands, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for option in (word for word in words if word.startswith("--")):
+        assert option in done.stdout
+
+
+def test_the_readme_says_the_exit_codes_that_the_program_has() -> None:
+    text = (ROOT / "README.md").read_text()
+    for outcome in Outcome:
+        assert f"| {outcome.exit_code} | `{outcome.value}` |" in text
+
+
+@pytest.mark.parametrize("language", ["docs/reference", "docs/es/reference"])
+def test_every_outcome_state_and_reason_is_documented(language: str) -> None:
+    text = (ROOT / language / "outcomes.md").read_text()
+    for word in (*Outcome, *CoverageState, *Reason):
+        assert f"`{word.value}`" in text, word
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.id.value)
+def test_the_page_of_a_finding_says_its_trace_level_and_source(kind: FindingKind) -> None:
+    page = (ROOT / "docs/reference/findings" / f"{kind.id.value}.md").read_text()
+    assert f"`{kind.trace.value}`" in page
+    assert f"`{kind.level.value}`" in page or kind.id is FindingId.UNRECOGNISED_ALERT  # whose level is MVT's
+    assert kind.source.split(",")[0].split(" Security")[0] in page
+
+
+def test_both_languages_have_the_same_pages_and_headings() -> None:
+    english, spanish = ROOT / "docs" / "reference", ROOT / "docs" / "es" / "reference"
+    pages = {path.relative_to(spanish) for path in spanish.rglob("*.md")}
+    assert pages == {path.relative_to(english) for path in english.rglob("*.md")}
+    for page in pages:
+        headings = [len(re.findall("^#+ ", (root / page).read_text(), re.MULTILINE)) for root in (english, spanish)]
+        assert headings[0] == headings[1], page
