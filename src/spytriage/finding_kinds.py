@@ -114,6 +114,7 @@ class FindingKind:
 _AMNESTY_2021 = (
     "Amnesty International Security Lab, Forensic Methodology Report: How to catch NSO Group's Pegasus, 2021"
 )
+_CITIZEN_LAB_2021 = "The Citizen Lab, FORCEDENTRY: NSO Group iMessage Zero-Click Exploit Captured in the Wild, 2021"
 _CITIZEN_LAB_2023 = "The Citizen Lab, Sweet QuaDreams, 2023"
 
 KINDS: dict[FindingId, FindingKind] = {
@@ -182,7 +183,7 @@ KINDS: dict[FindingId, FindingKind] = {
             Trace.ANOMALY,
             Level.MEDIUM,
             (Benign.CLEAN_UP, Benign.OS_UPDATE),
-            source=_AMNESTY_2021,
+            source=_CITIZEN_LAB_2021,
         ),
         FindingKind(FindingId.USAGE_RECORD_GAP, Trace.ANOMALY, Level.LOW, (Benign.CLEAN_UP, Benign.OS_UPDATE)),
         FindingKind(FindingId.LOOKUP_MALFORMED, Trace.ANOMALY, Level.HIGH, (Benign.OS_UPDATE,), source=_AMNESTY_2021),

@@ -683,8 +683,8 @@ _REASONS: Mapping[Reason, str] = {
 
 _LIMITS: Mapping[LimitId, str] = {
     LimitId.BACKUP_NOT_ENCRYPTED: deferred(
-        "The backup was not encrypted. Such a backup lacks health data, passwords, Safari history and call "
-        "history, so these were not checked. A backup with a password holds more."
+        "The backup was not encrypted. Such a backup lacks health data and passwords, and usually Safari history and "
+        "call history too; the table of what was checked tells. A backup with a password holds more."
     ),
     LimitId.IDSTATUSCACHE_EMPTY: deferred(
         "From iOS 14.7 on, the record of looked-up Apple accounts is empty: it cannot show contact with a "
