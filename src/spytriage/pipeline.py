@@ -38,6 +38,7 @@ class Check:
     consent: Consent
     checked_on: date  # UTC
     key: CaseKey  # of the case; a demo gives its own, so that its report is always the same
+    output: Path | None = None  # where the report will go
     demo: bool = False
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
 
@@ -58,6 +59,12 @@ def check(request: Check, progress: Progress) -> Report:
         )
     source = recognise(request.path)
     _refuse_encrypted(source)
+    if request.output and request.output.resolve().is_relative_to(source.path):
+        raise SpytriageError(
+            _("The report may not be written into the backup: evidence is never changed."),
+            path=request.output,
+            hint=_("Give --output a folder outside the backup."),
+        )
     result = scan(source.kind, source.path, request.index.indicators, progress, request.limits)
     findings = grade(result.alerts)
     redacted = redact(findings, load_policy(), request.key)

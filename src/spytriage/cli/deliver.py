@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from spytriage.cli.progress import shown_progress
@@ -23,7 +24,7 @@ def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: boo
     """
     output = require_unused(output)  # before the long part
     with shown_progress(quiet=quiet or as_json) as progress:
-        report = check(request, progress)
+        report = check(replace(request, output=output), progress)
     files = write_report(report, request.index.objects, output)
     if as_json:
         sys.stdout.buffer.write(files[0].read_bytes())

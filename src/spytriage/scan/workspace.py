@@ -27,9 +27,10 @@ def private_folder() -> Iterator[Path]:
     """
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parents()[0]))
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = os.open(folder / "lock.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / "lock.new").rename(folder / "lock")  # a sweep never sees it without its owner
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
