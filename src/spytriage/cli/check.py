@@ -72,7 +72,7 @@ def command(
     forbid_network()
     request = Check(
         path=path,
-        index=select(indicator_paths, set_names),
+        index=select(indicator_paths, set_names, checked_on()),
         consent=consent_for(consent_file),
         checked_on=checked_on(),
         key=CaseKey.new(),
