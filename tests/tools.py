@@ -34,6 +34,9 @@ class Recorder:
         self.running: list[str] = []
         self.coverage: list[ModuleCoverage] = []
 
+    def starting(self) -> None:
+        pass
+
     def planned(self, modules: Sequence[str]) -> None:
         self.plan = tuple(modules)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from spytriage.demo.formats import binary_plist, database, plist_date
 from spytriage.errors import SpytriageError
@@ -29,6 +29,7 @@ from spytriage.i18n import _
 _FILE, _FOLDER, _LINK = 1, 2, 4  # Files.flags
 _MODES = {_FILE: 0o100644, _FOLDER: 0o040755, _LINK: 0o120755}
 _COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
+PROTECTION_CLASS = 3  # of every file here: readable after the first unlock
 _MOBILE = 501  # user and group id of the user "mobile"
 
 
@@ -83,16 +84,43 @@ class Device:
     backed_up: datetime  # UTC
 
 
-def write_backup(folder: Path, device: Device, apps: Sequence[App], files: Sequence[BackupFile]) -> None:
-    """Write an unencrypted backup into a folder that does not exist yet or is empty; all of it or nothing.
+class Seal(Protocol):
+    """Encrypts a backup; `encryption.Keybag` is the one there is."""
+
+    def file_key(self, file_id: str) -> bytes:
+        """Return the key of a file, wrapped, as its manifest entry holds it."""
+
+    def file(self, file_id: str, content: bytes) -> bytes:
+        """Return a file's content, encrypted."""
+
+    def manifest(self, content: bytes) -> bytes:
+        """Return Manifest.db, encrypted if its key is in `manifest_plist`."""
+
+    def manifest_plist(self) -> Mapping[str, Any]:
+        """Return what Manifest.plist holds beside what it holds anyway."""
+
+
+def write_backup(
+    folder: Path, device: Device, apps: Sequence[App], files: Sequence[BackupFile], seal: Seal | None = None
+) -> None:
+    """Write a backup into a folder that does not exist yet or is empty; all of it or nothing.
+
+    Args:
+        folder: where to.
+        device: the phone.
+        apps: what Info.plist lists.
+        files: what was on the phone.
+        seal: encrypts it; None leaves it in clear.
 
     Raises:
         SpytriageError: the folder is in use or cannot be written.
     """
     entries = [*_folders(files), *files]
-    contents = {f"{file.file_id[:2]}/{file.file_id}": file.content for file in entries if file.flags == _FILE}
-    contents["Manifest.db"] = database("Manifest.db", {_COLUMNS: _manifest_rows(entries)})
-    contents["Manifest.plist"] = binary_plist(_manifest_plist(device, apps))
+    manifest = database("Manifest.db", {_COLUMNS: _manifest_rows(entries, seal)})
+    contents = {f"{file.file_id[:2]}/{file.file_id}": _stored(file, seal) for file in entries if file.flags == _FILE}
+    contents["Manifest.db"] = seal.manifest(manifest) if seal else manifest
+    keys = seal.manifest_plist() if seal else {}
+    contents["Manifest.plist"] = binary_plist({**_manifest_plist(device, apps), **keys})
     contents["Status.plist"] = binary_plist(_status_plist(device))
     contents["Info.plist"] = plistlib.dumps(_info_plist(device, apps))
     try:
@@ -105,8 +133,8 @@ def write_backup(folder: Path, device: Device, apps: Sequence[App], files: Seque
         ) from error
 
 
-def mbfile(file: BackupFile, inode: int) -> bytes:
-    """Return the archived `MBFile` object of an entry."""
+def mbfile(file: BackupFile, inode: int, wrapped_key: bytes = b"") -> bytes:
+    """Return the archived `MBFile` object of an entry; an encrypted file has a wrapped key."""
     stamp = int(file.modified.timestamp())
     fields: dict[str, Any] = {
         "$class": plistlib.UID(3),
@@ -117,15 +145,19 @@ def mbfile(file: BackupFile, inode: int) -> bytes:
         "LastModified": stamp,
         "LastStatusChange": stamp,
         "Mode": _MODES[file.flags],
-        "ProtectionClass": 3 if file.flags == _FILE else 0,  # 3: readable after the first unlock
+        "ProtectionClass": PROTECTION_CLASS if file.flags == _FILE else 0,
         "RelativePath": plistlib.UID(2),
         "Size": len(file.content),
         "UserID": _MOBILE,
     }
-    objects = ["$null", fields, file.path, {"$classes": ["MBFile", "NSObject"], "$classname": "MBFile"}]
+    objects: list[Any] = ["$null", fields, file.path, {"$classes": ["MBFile", "NSObject"], "$classname": "MBFile"}]
     if file.link_target:
         fields["Target"] = plistlib.UID(len(objects))
         objects.append(file.link_target)
+    if wrapped_key:
+        fields["EncryptionKey"] = plistlib.UID(len(objects))
+        objects.append({"$class": plistlib.UID(len(objects) + 1), "NS.data": wrapped_key})
+        objects.append({"$classes": ["NSMutableData", "NSData", "NSObject"], "$classname": "NSMutableData"})
     archive = {
         "$archiver": "NSKeyedArchiver",
         "$objects": objects,
@@ -145,9 +177,14 @@ def _folders(files: Sequence[BackupFile]) -> list[BackupFile]:
     return [BackupFile(domain, path, b"", at, is_folder=True) for (domain, path), at in sorted(found.items())]
 
 
-def _manifest_rows(entries: Sequence[BackupFile]) -> Iterable[tuple[str, str, str, int, bytes]]:
+def _manifest_rows(entries: Sequence[BackupFile], seal: Seal | None) -> Iterable[tuple[str, str, str, int, bytes]]:
     for inode, file in enumerate(entries, start=10_000):
-        yield file.file_id, file.domain, file.path, file.flags, mbfile(file, inode)
+        key = seal.file_key(file.file_id) if seal and file.content else b""
+        yield file.file_id, file.domain, file.path, file.flags, mbfile(file, inode, key)
+
+
+def _stored(file: BackupFile, seal: Seal | None) -> bytes:
+    return seal.file(file.file_id, file.content) if seal and file.content else file.content
 
 
 def _info_plist(device: Device, apps: Sequence[App]) -> dict[str, Any]:
