@@ -15,9 +15,10 @@ from __future__ import annotations
 import hashlib
 import plistlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -117,14 +118,15 @@ def write_backup(
     """
     entries = [*_folders(files), *files]
     manifest = database("Manifest.db", {_COLUMNS: _manifest_rows(entries, seal)})
-    contents = {f"{file.file_id[:2]}/{file.file_id}": _stored(file, seal) for file in entries if file.flags == _FILE}
-    contents["Manifest.db"] = seal.manifest(manifest) if seal else manifest
     keys = seal.manifest_plist() if seal else {}
-    contents["Manifest.plist"] = binary_plist({**_manifest_plist(device, apps), **keys})
-    contents["Status.plist"] = binary_plist(_status_plist(device))
-    contents["Info.plist"] = plistlib.dumps(_info_plist(device, apps))
+    front = {
+        "Manifest.db": seal.manifest(manifest) if seal else manifest,
+        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
+        "Status.plist": binary_plist(_status_plist(device)),
+        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
+    }
     try:
-        _write_all(folder, contents)
+        _write_all(folder, chain(front.items(), _stored(entries, seal)))
     except OSError as error:
         raise SpytriageError(
             _("The invented phone could not be written."),
@@ -183,8 +185,11 @@ def _manifest_rows(entries: Sequence[BackupFile], seal: Seal | None) -> Iterable
         yield file.file_id, file.domain, file.path, file.flags, mbfile(file, inode, key)
 
 
-def _stored(file: BackupFile, seal: Seal | None) -> bytes:
-    return seal.file(file.file_id, file.content) if seal and file.content else file.content
+def _stored(entries: Sequence[BackupFile], seal: Seal | None) -> Iterator[tuple[str, bytes]]:
+    for file in entries:
+        if file.flags == _FILE:
+            content = seal.file(file.file_id, file.content) if seal and file.content else file.content
+            yield f"{file.file_id[:2]}/{file.file_id}", content
 
 
 def _info_plist(device: Device, apps: Sequence[App]) -> dict[str, Any]:
@@ -256,7 +261,7 @@ def _status_plist(device: Device) -> dict[str, Any]:
     }
 
 
-def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SpytriageError(
             _("The folder for the invented phone is already in use."),
@@ -265,7 +270,7 @@ def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True) as partial:
-        for name, content in contents.items():
+        for name, content in contents:
             target = Path(partial, name)
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)

@@ -50,21 +50,21 @@ class Keybag:
 
     def file_key(self, file_id: str) -> bytes:
         """Return the key of a file, wrapped, as its manifest entry holds it."""
-        return self._wrapped(PROTECTION_CLASS, self._made(file_id))
+        return self._wrapped(PROTECTION_CLASS, self.key(file_id))
 
     def file(self, file_id: str, content: bytes) -> bytes:
         """Return a file's content, encrypted."""
-        return _encrypted(self._made(file_id), content)
+        return _encrypted(self.key(file_id), content)
 
     def manifest(self, content: bytes) -> bytes:
         """Return Manifest.db, encrypted if its key is in `manifest_plist`."""
-        return content if self._old else _encrypted(self._made("Manifest.db"), content)
+        return content if self._old else _encrypted(self.key("Manifest.db"), content)
 
     def manifest_plist(self) -> Mapping[str, Any]:
         """Return what Manifest.plist holds beside what it holds anyway."""
         added = {"IsEncrypted": True, "BackupKeyBag": self.blob}
         if not self._old:
-            added["ManifestKey"] = self._wrapped(_MANIFEST_CLASS, self._made("Manifest.db"))
+            added["ManifestKey"] = self._wrapped(_MANIFEST_CLASS, self.key("Manifest.db"))
         return added
 
     @cached_property
@@ -83,6 +83,10 @@ class Keybag:
                 (b"KTYP", 0), (b"WPKY", wrapped),
             ]  # fmt: skip
         return b"".join(_tagged(tag, value) for tag, value in fields)
+
+    def key(self, name: str) -> bytes:
+        """Return the key of a file, by its file id, or of Manifest.db."""
+        return self._made(f"file {name}")
 
     def _wrapped(self, protection_class: int, key: bytes) -> bytes:
         sealed = AES.new(self._class_key(protection_class), AES.MODE_KW).seal(key)
