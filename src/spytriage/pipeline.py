@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from spytriage.consent import Consent, Grant
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import (
+    BackupKeys,
     CoverageState,
     IndicatorIndex,
     Limit,
@@ -29,6 +30,19 @@ FULL_PEGASUS_COUNT = 1549
 """Indicators in Amnesty International's published Pegasus set (2021-07-18_nso/pegasus.stix2, version of 2024)."""
 
 
+def keep_locked(source: Source) -> BackupKeys:
+    """Refuse to open an encrypted backup: nobody said how.
+
+    Raises:
+        SpytriageError: always.
+    """
+    raise SpytriageError(
+        _("This backup is encrypted, and its password was not given."),
+        path=source.path,
+        hint=_("Give it with --password-file FILE, or run the check on a terminal, where it is asked for."),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """What to check, with what, for whom."""
@@ -41,6 +55,7 @@ class Check:
     output: Path | None = None  # where the report will go
     demo: bool = False
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
+    unlock: Callable[[Source], BackupKeys] = keep_locked  # called when the acquisition is encrypted
 
 
 def check(request: Check, progress: Progress) -> Report:
@@ -58,14 +73,14 @@ def check(request: Check, progress: Progress) -> Report:
             hint=_("See what is wrong with the sets: `spytriage indicators lint FILE`."),
         )
     source = recognise(request.path)
-    _refuse_encrypted(source)
     if request.output and request.output.resolve().is_relative_to(source.path):
         raise SpytriageError(
             _("The report may not be written into the backup: evidence is never changed."),
             path=request.output,
             hint=_("Give --output a folder outside the backup."),
         )
-    result = scan(source.kind, source.path, request.index.indicators, progress, request.limits)
+    keys = request.unlock(source) if source.encrypted else None
+    result = scan(source.kind, source.path, request.index.indicators, progress, request.limits, keys=keys)
     findings = grade(result.alerts)
     redacted = redact(findings, load_policy(), request.key)
     return Report(
@@ -90,18 +105,6 @@ def check(request: Check, progress: Progress) -> Report:
     )
 
 
-def _refuse_encrypted(source: Source) -> None:
-    if source.encrypted:
-        raise SpytriageError(
-            _("This backup is encrypted. spytriage cannot open encrypted backups yet."),
-            path=source.path,
-            hint=_(
-                "Keep it: an encrypted backup holds more. Decrypt a copy with `mvt-ios decrypt-backup` on a disk"
-                " that you can wipe, and check that copy."
-            ),
-        )
-
-
 def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, ...]:
     """Say what this check could not do and what its reader must know."""
     states = [module.state for module in result.modules]
@@ -115,7 +118,7 @@ def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, 
         *_about_sets(request.index),
         (unusable > 0, Limit(LimitId.UNUSABLE_INDICATORS, (("indicators", unusable),))),
         (links > 0, Limit(LimitId.SHORTENED_LINKS, (("links", links),))),
-        (not source.encrypted, Limit(LimitId.BACKUP_NOT_ENCRYPTED)),
+        (source.encrypted and result.copied_to_disk, Limit(LimitId.PLAINTEXT_ON_DISK)),
         (idle > 0, Limit(LimitId.MODULES_MATCH_NOTHING, (("modules", idle),))),
         (True, Limit(LimitId.NO_SHUTDOWN_LOG)),
         (True, Limit(LimitId.NO_WIFI_FIGURES)),

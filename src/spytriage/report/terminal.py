@@ -145,14 +145,14 @@ def _short(value: str) -> str:
 
 def _limits(report: Report) -> Iterator[RenderableType]:
     told = sorted(
-        (limit for limit in report.limits if limit.id in _TOLD_LIMITS),
+        (limit for limit in report.told_limits if limit.id in _TOLD_LIMITS),
         key=lambda limit: _TOLD_LIMITS.index(limit.id),
     )[:_MOST_LIMITS]
-    if report.limits:
+    if report.told_limits:
         yield _heading(_("Limits"))
     for limit in told:
         yield _item("-", texts.limit_text(limit))
-    if left := len(report.limits) - len(told):
+    if left := len(report.told_limits) - len(told):
         more = ngettext("{count} more limit stands in the report.", "{count} more limits stand in the report.", left)
         yield Text(more.format(count=left))
 
