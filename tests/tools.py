@@ -31,6 +31,8 @@ KEY = CaseKey(b"k" * 32)
 
 SMS = ("HomeDomain", "Library/SMS/sms.db")
 SAFARI_HISTORY = ("HomeDomain", "Library/Safari/History.db")
+CALENDAR = ("HomeDomain", "Library/Calendar/Calendar.sqlitedb")
+WEBKIT = ("AppDomain-com.apple.mobilesafari", "Library/WebKit/WebsiteData/ResourceLoadStatistics/observations.db")
 DATA_USAGE = ("WirelessDomain", "Library/Databases/DataUsage.sqlite")
 
 

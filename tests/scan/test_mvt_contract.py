@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from spytriage.artefacts import ARTEFACTS
+from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
 import inspect, json, sys
@@ -23,6 +24,7 @@ from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.backup.manifest import Manifest
 from mvt.ios.modules.mixed.sms import SMS
 from mvt.ios.modules.mixed.applications import Applications
+from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 from mvt.ios.modules.mixed.whatsapp import Whatsapp
 command_ = CmdIOSCheckBackup(target_path="/nowhere")
 print(json.dumps({
@@ -37,6 +39,9 @@ print(json.dumps({
     "sms": inspect.getsource(SMS),
     "applications": inspect.getsource(Applications._parse_itunes_timestamp),
     "whatsapp": inspect.getsource(Whatsapp.run),
+    "webkit": inspect.getsource(WebkitResourceLoadStatistics.run),
+    "queries": "".join(inspect.getsource(sys.modules[m.__module__]) for m in command_.modules)
+               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"]),
     "profiles": inspect.getsource(sys.modules["mvt.ios.modules.backup.configuration_profiles"]),
 }))
 """
@@ -95,6 +100,19 @@ def test_mvt_still_takes_a_broken_profile_for_an_empty_one(mvt: dict[str, Any]) 
 def test_mvt_still_orders_links_by_hash_and_reads_purchase_dates_as_local_time(mvt: dict[str, Any]) -> None:
     assert "list(set(filtered_links))" in mvt["whatsapp"]
     assert ".astimezone(timezone.utc)" in mvt["applications"]
+
+
+def test_mvt_still_passes_over_rows_without_a_partner(mvt: dict[str, Any]) -> None:
+    for narrow, _wide in WIDER_QUERIES:
+        assert narrow.search(mvt["queries"]), narrow.pattern
+
+
+def test_mvt_still_swallows_what_webkit_observations_raise(mvt: dict[str, Any]) -> None:
+    assert 'except Exception as exc:\n                self.log.info("Unable to find WebKit' in mvt["webkit"]
+
+
+def test_mvt_still_looks_for_a_log_beside_the_database_only(mvt: dict[str, Any]) -> None:
+    assert 'os.path.isfile(database_path + "-wal")' in mvt["open"]
 
 
 def test_only_the_engine_imports_mvt() -> None:
