@@ -109,3 +109,22 @@ def wait_until_gone(pids: list[int]) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, "a worker outlives its parent"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_is_stopped_leaves_nothing_at_once(marked: Opened, tmp_path: Path, how: signal.Signals) -> None:
+    here = tmp_path / "here"
+    for name in ("tmp", "memory"):
+        (here / name).mkdir(parents=True)
+    consent().write(here / "consent.yaml")
+    process = start(here, marked.folder, "-i", data_file("demo.stix2"), "-o", "report")
+    while process.poll() is None and not list(here.glob("memory/*/backup/Manifest.db")):
+        time.sleep(0.005)
+
+    process.send_signal(how)
+    _out, said = process.communicate(timeout=30)
+
+    assert process.returncode == 1, said
+    assert b"Traceback" not in said
+    assert not [*(here / "tmp").iterdir(), *(here / "memory").iterdir()]
+    assert not (here / "report").exists()

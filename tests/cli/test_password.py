@@ -68,14 +68,14 @@ def run(here: Path, backup: Path, *options: str, **environment: str) -> subproce
     )  # fmt: skip
 
 
-def typed(here: Path, backup: Path, answers: Sequence[str]) -> tuple[int, str]:
+def typed(here: Path, backup: Path, answers: Sequence[str], terminal: str = "dumb") -> tuple[int, str]:
     """Run a check on a terminal and type an answer whenever a password is asked for."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         command(backup), cwd=here, stdin=child, stdout=child, stderr=child, start_new_session=True,
         # A real one: Ctrl-C is a signal, and getpass opens it.
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb", "COLUMNS": "200"},
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": terminal, "COLUMNS": "200"},
     )  # fmt: skip
     os.close(child)
     said, waiting, end = b"", list(answers), time.monotonic() + 60
@@ -196,6 +196,12 @@ class TestOnATerminal:
 
         assert code == 3, said
         assert DEMO_PASSWORD not in said
+
+    def test_coverage_is_shown_as_it_comes(self, here: Path, backup: Path) -> None:
+        code, said = typed(here, backup, [DEMO_PASSWORD], terminal="xterm")
+
+        assert code == 3, said
+        assert said.index("not shown") < said.index("Opening the backup") < said.index(": checked")
 
     def test_a_wrong_one_may_be_followed_by_the_right_one(self, here: Path, backup: Path) -> None:
         code, said = typed(here, backup, ["wrong-secret", DEMO_PASSWORD])
