@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -36,6 +37,8 @@ print(json.dumps({
     "checks": [name for name in dir(Indicators) if name.startswith("check_")],
     "base": [name for name in dir(IOSExtraction)],
     "open": inspect.getsource(IOSExtraction._open_sqlite_db),
+    "inventory": inspect.getsource(IOSExtraction._get_stored_backup_file_ids),
+    "by_name": [m.__name__ for m in command_.modules if "join(self.target_path" in inspect.getsource(m)],
     "sms": inspect.getsource(SMS),
     "applications": inspect.getsource(Applications._parse_itunes_timestamp),
     "whatsapp": inspect.getsource(Whatsapp.run),
@@ -84,8 +87,23 @@ def test_our_indicators_answer_every_matching_entry_point(mvt: dict[str, Any]) -
 
 
 def test_the_seams_of_an_ios_backup_are_where_they_were(mvt: dict[str, Any]) -> None:
-    assert {"_get_backup_file_from_id", "_get_backup_files_from_manifest", "_open_sqlite_db"} <= set(mvt["base"])
+    assert {
+        "_get_backup_file_from_id", "_get_backup_files_from_manifest", "_open_sqlite_db", "_get_stored_backup_file_ids",
+    } <= set(mvt["base"])  # fmt: skip
     assert "_recovered_sqlite_paths.get(file_path, file_path)" in mvt["open"]
+
+
+def test_nothing_but_the_front_of_a_backup_is_opened_by_name(mvt: dict[str, Any]) -> None:
+    # Of an encrypted backup only these two lie where MVT looks by itself.
+    assert set(mvt["by_name"]) == {"BackupInfo", "Manifest", "Applications"}
+
+
+def test_the_inventory_of_stored_files_needs_a_path_and_a_log_only(mvt: dict[str, Any]) -> None:
+    assert set(re.findall(r"self\.(\w+)", mvt["inventory"])) == {"target_path", "log"}
+
+
+def test_mvt_still_looks_for_a_write_ahead_log_where_no_backup_has_one(mvt: dict[str, Any]) -> None:
+    assert 'database_path + "-wal"' in mvt["open"]
 
 
 def test_mvt_still_does_not_look_for_links_in_rich_text(mvt: dict[str, Any]) -> None:
