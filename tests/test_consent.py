@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,13 +28,9 @@ def test_a_record_says_the_same_after_writing_and_reading(
     data_owner: bool, device_owner: bool, grants: frozenset[Grant], until: date | None, form: str, given_on: date
 ) -> None:
     record = Consent(data_owner, device_owner, grants, until, form, given_on)
-    path = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / "spytriage-test-consent.yaml"
-    path.unlink(missing_ok=True)
-    try:
-        record.write(path)
-        assert read_consent(path) == record
-    finally:
-        path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        record.write(Path(folder) / "consent.yaml")
+        assert read_consent(Path(folder) / "consent.yaml") == record
 
 
 def test_a_record_is_for_our_eyes_and_never_replaced(tmp_path: Path) -> None:
