@@ -40,6 +40,30 @@ def write_new_file(path: Path, content: bytes, mode: int = 0o600) -> None:
                 Path(temporary).unlink()
 
 
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file in place of the one of that name: there is always either the old one or the new one.
+
+    Raises:
+        SpytriageError: it cannot be written.
+    """
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".spytriage-", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as handle:
+            os.fchmod(descriptor, mode)
+            handle.write(content)
+            handle.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+        raise SpytriageError(
+            _("This file cannot be written."), path=path, hint=_("Choose a folder that you may write to.")
+        ) from error
+
+
 def _put_in_place(temporary: Path, path: Path) -> None:
     """Give a file its name, refusing to replace another one."""
     try:
