@@ -1,9 +1,11 @@
-"""Writing a file whole or not at all."""
+"""Writing a file, or a folder of files, whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,3 +76,39 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         if os.path.lexists(path):
             raise FileExistsError(path) from None
         temporary.rename(path)  # exFAT, as on many memory sticks, has no links
+
+
+def put_folder_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a new or empty folder (mode 700, files 600): all of them, or nothing.
+
+    Raises:
+        OSError: the folder holds something or cannot be written.
+    """
+    # mkdtemp gives mode 700; beside the target, because a rename cannot cross file systems.
+    private = Path(tempfile.mkdtemp(prefix=".spytriage-", dir=folder.parent))
+    try:
+        for name, data in outputs.items():
+            _write(private / name, data)
+        _sync_folder(private)
+        private.replace(folder)
+    except BaseException:
+        shutil.rmtree(private, ignore_errors=True)
+        raise
+    with suppress(OSError):  # the report is complete; some file systems cannot sync a folder
+        _sync_folder(folder.parent)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

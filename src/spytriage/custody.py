@@ -98,18 +98,29 @@ def read(log: bytes) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def last_event(log: bytes) -> Event:
-    """Return the last event of a log that is about to be added to.
+def checked(log: bytes) -> tuple[Entry, ...]:
+    """Return the events of a log.
 
     Raises:
-        SpytriageError: the chain is broken: adding to it would hide that.
+        SpytriageError: the chain is broken.
     """
     try:
-        return read(log)[-1].event
+        return read(log)
     except ValueError as error:
         raise SpytriageError(
             _("The chain of custody is broken."), hint=_("See what else is wrong: `spytriage verify`.")
         ) from error
+
+
+def extend(log: bytes, event: Event, role: Role, day: date) -> bytes:
+    """Return a log that came from elsewhere with one more line.
+
+    A clock that is behind the one that wrote the last line does not break the chain: the later day stands.
+
+    Raises:
+        SpytriageError: the chain is broken: adding to it would hide that.
+    """
+    return append(log, event, role, max(day, *(entry.day for entry in checked(log))))
 
 
 def _entry(line: bytes) -> Entry:

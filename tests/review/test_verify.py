@@ -185,6 +185,10 @@ class TestCustody:
             custody.read(custody.append(self.chain(), Event.DELETED, Role.OPERATOR, earlier))
         assert custody.read(custody.append(self.chain(), Event.ACQUIRED, Role.OPERATOR, earlier))
 
+    def test_is_not_broken_by_a_clock_that_is_behind(self) -> None:
+        log = custody.extend(self.chain(), Event.PACKED, Role.OPERATOR, handoffs.TODAY - timedelta(days=1))
+        assert custody.read(log)[-1].day == handoffs.TODAY
+
     def test_with_any_byte_changed_is_broken(self) -> None:
         log = self.chain()
         for place in range(len(log)):
@@ -200,7 +204,7 @@ class TestCustody:
         with pytest.raises(ValueError):  # noqa: PT011
             custody.read(log)
         with pytest.raises(SpytriageError):
-            custody.last_event(log)
+            custody.checked(log)
 
 
 def _stored(entries: list[tuple[str, bytes]], **how: Any) -> bytes:

@@ -49,6 +49,7 @@ _COMMANDS = {
     "pack": "spytriage.cli.handoff:pack_command",
     "verify": "spytriage.cli.handoff:verify_command",
     "custody": "spytriage.cli.handoff:custody_group",
+    "review": "spytriage.cli.review:group",
     "report": "spytriage.cli.render:group",
 }
 

@@ -46,8 +46,8 @@ def pack_command(folder: Path, output: Path | None) -> None:
     from spytriage.handoff import CUSTODY, pack
 
     files = dict(_intact(folder))
-    if custody.last_event(files[CUSTODY]) is not Event.PACKED:
-        files[CUSTODY] = custody.append(files[CUSTODY], Event.PACKED, Role.OPERATOR, checked_on())
+    if custody.checked(files[CUSTODY])[-1].event is not Event.PACKED:
+        files[CUSTODY] = custody.extend(files[CUSTODY], Event.PACKED, Role.OPERATOR, checked_on())
     target = output or folder.resolve().with_name(folder.resolve().name + ".zip")
     write_new_file(target, pack(files))
     replace_file(folder / CUSTODY, files[CUSTODY])
@@ -132,9 +132,7 @@ def custody_show(path: Path) -> None:
     from spytriage import custody
     from spytriage.handoff import CUSTODY, read_handoff
 
-    log = read_handoff(path).get(CUSTODY, b"")
-    custody.last_event(log)  # says so when the chain is broken
-    for entry in custody.read(log):
+    for entry in custody.checked(read_handoff(path).get(CUSTODY, b"")):
         click.echo(f"{entry.number:3}  {entry.day}  {entry.event.value:12}  {entry.role.value}")
 
 
@@ -150,7 +148,7 @@ def custody_add(folder: Path, event: str, role: str) -> None:
     from spytriage.handoff import CUSTODY
 
     log = _intact(folder)[CUSTODY]
-    replace_file(folder / CUSTODY, custody.append(log, Event(event), Role(role), checked_on()))
+    replace_file(folder / CUSTODY, custody.extend(log, Event(event), Role(role), checked_on()))
 
 
 def _intact(folder: Path) -> Mapping[str, bytes]:

@@ -6,17 +6,15 @@ target, and then renamed into place, which the file system does in one step.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spytriage import custody
+from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
 from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _
@@ -60,7 +58,7 @@ def write_report(
     if inspect:
         inspect(outputs)
     try:
-        _put_in_place(outputs, folder)
+        put_folder_in_place(outputs, folder)
     except OSError as error:
         raise _unwritable(folder) from error
     return tuple(folder / name for name in outputs)
@@ -141,34 +139,3 @@ def to_manifest(report: Report, files: Mapping[str, bytes], custody_bound: Mappi
         "consent": {name: value for name, value in consent(report.consent).items() if isinstance(value, bool)},
         "signer": report.signer,
     })  # fmt: skip
-
-
-def _put_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
-    # mkdtemp gives mode 700; beside the target, because a rename cannot cross file systems.
-    private = Path(tempfile.mkdtemp(prefix=".spytriage-", dir=folder.parent))
-    try:
-        for name, data in outputs.items():
-            _write(private / name, data)
-        _sync_folder(private)
-        private.replace(folder)
-    except BaseException:
-        shutil.rmtree(private, ignore_errors=True)
-        raise
-    with contextlib.suppress(OSError):  # the report is complete; some file systems cannot sync a folder
-        _sync_folder(folder.parent)
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,29 +30,28 @@ def _outcome(report: Report) -> Iterator[str]:
     words = texts.outcome_texts(report.outcome)
     yield f"# {words.headline}"
     yield ""
-    yield f"{_('Outcome')}: `{report.outcome}` · TLP:{report.tlp.upper()} · {report.tool.checked_on}"
+    yield _("Outcome") + f": `{report.outcome}` · TLP:{report.tlp.upper()} · {report.tool.checked_on}"
     for sentence in (words.meaning, words.not_meaning):
         yield ""
         yield sentence
-    yield f"\n## {_('What to do now')}\n"
+    yield _heading(_("What to do now"))
     for number, step in enumerate(words.next_steps, start=1):
         yield f"{number}. {step}"
 
 
 def _coverage(report: Report) -> Iterator[str]:
-    yield f"\n## {_('What was checked')}\n"
-    yield f"| {_('Part of the phone')} | {_('State')} | {_('Records')} | {_('Remark')} |"
+    yield _heading(_("What was checked"))
+    yield _row(_("Part of the phone"), _("State"), _("Records"), _("Remark"))
     yield "|---|---|---:|---|"
     for state, modules in by_state(report.modules):
         for module in modules:
             records = "–" if module.records is None else str(module.records)
             reason = texts.reason_text(module.reason) if module.reason else ""
-            cells = (artefact_of(module.name).label, texts.state_text(state), records, reason)
-            yield "| " + " | ".join(cells) + " |"
+            yield _row(artefact_of(module.name).label, texts.state_text(state), records, reason)
 
 
 def _findings(report: Report) -> Iterator[str]:
-    yield f"\n## {_('Findings')}\n"
+    yield _heading(_("Findings"))
     groups = grouped(report.findings)
     if not groups:
         yield _("There are no findings. The table above says what that rests on.")
@@ -70,8 +69,9 @@ def _findings(report: Report) -> Iterator[str]:
 def _observation(finding: RedactedFinding) -> str:
     day = str(finding.day) if finding.day else _("day not known")
     records = ngettext("%(count)d record", "%(count)d records", finding.count) % {"count": finding.count}
+    unnamed, word = _("no family named"), _("set")
     claims = (
-        f"{shown(indicator)} ({claim.family or _('no family named')}, {_('set')} {claim.set})"
+        f"{shown(indicator)} ({claim.family or unnamed}, {word} {claim.set})"
         for indicator in finding.indicators
         for claim in indicator.attributions
     )
@@ -79,19 +79,27 @@ def _observation(finding: RedactedFinding) -> str:
 
 
 def _limits(report: Report) -> Iterator[str]:
-    yield f"\n## {_('Limits of this check')}\n"
+    yield _heading(_("Limits of this check"))
     for limit in report.told_limits:
         yield f"- {texts.limit_text(limit)}"
 
 
 def _about(report: Report) -> Iterator[str]:
-    yield f"\n## {_('Method')}\n"
+    yield _heading(_("Method"))
     for loaded in report.sets:
         yield f"- {_plain(loaded.title)} ({_plain(loaded.publisher)}): SHA-256 `{_plain(loaded.sha256)}`"
     tool = report.tool
     yield f"- spytriage {_plain(tool.version)}, {_plain(tool.engine)} {_plain(tool.engine_version)}"
     yield ""
     yield _("Made by a program. Nobody has reviewed it unless a review comes with it.")
+
+
+def _heading(title: str) -> str:
+    return f"\n## {title}\n"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _plain(text: str) -> str:

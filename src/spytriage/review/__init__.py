@@ -4,6 +4,46 @@ A reviewer gets nothing but the hand-off. What the other stages know (how a repo
 catalogued) comes in as `Knowledge`; `spytriage.verification` joins them.
 """
 
+from spytriage.review.opinion import (
+    GROUNDS,
+    LARGEST_REVIEW,
+    REVIEW,
+    REVIEW_SIGNATURE,
+    REVIEW_STIX,
+    Ground,
+    Opinion,
+    Question,
+    Review,
+    Verdict,
+    read_review,
+    to_json,
+    write_review,
+)
+from spytriage.review.stix import to_stix
 from spytriage.review.verify import Knowledge, Overall, Result, Step, StepId, Verification, Why, verify, verify_files
 
-__all__ = ["Knowledge", "Overall", "Result", "Step", "StepId", "Verification", "Why", "verify", "verify_files"]
+__all__ = [
+    "GROUNDS",
+    "LARGEST_REVIEW",
+    "REVIEW",
+    "REVIEW_SIGNATURE",
+    "REVIEW_STIX",
+    "Ground",
+    "Knowledge",
+    "Opinion",
+    "Overall",
+    "Question",
+    "Result",
+    "Review",
+    "Step",
+    "StepId",
+    "Verdict",
+    "Verification",
+    "Why",
+    "read_review",
+    "to_json",
+    "to_stix",
+    "verify",
+    "verify_files",
+    "write_review",
+]

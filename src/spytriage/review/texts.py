@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spytriage.i18n import _, deferred
+from spytriage.review.opinion import Ground, Verdict
 from spytriage.review.verify import Overall, Result, Step, StepId, Why
 
 
@@ -26,6 +27,16 @@ def overall_text(overall: Overall) -> str:
 def why_text(step: Step) -> str:
     """Return why a step came out as it did, in the current language."""
     return _(_REASONS[step.why]).format(about=step.about)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a phrase for a verdict, in the current language."""
+    return _(_VERDICTS[verdict])
+
+
+def ground_text(ground: Ground) -> str:
+    """Return the sentence of a reason, in the current language."""
+    return _(_GROUNDS[ground])
 
 
 def not_proven() -> tuple[str, ...]:
@@ -99,3 +110,21 @@ _NOT_PROVEN = (
     deferred("Who ran the check: a signature shows which key, not whose hand."),
     deferred("That every published indicator was looked for, or that anything ran on the phone."),
 )
+
+_VERDICTS: Mapping[Verdict, str] = {
+    Verdict.AGREE: deferred("agrees"),
+    Verdict.DISAGREE: deferred("disagrees"),
+    Verdict.NEEDS_MORE: deferred("needs more"),
+}
+
+_GROUNDS: Mapping[Ground, str] = {
+    Ground.SPECIFIC_INDICATOR: deferred("Nothing but spyware is known to have that name or address."),
+    Ground.CORROBORATED: deferred("Several traces that do not depend on one another say the same."),
+    Ground.SEEN_IN_OTHER_CASES: deferred("The same was seen in other cases."),
+    Ground.WEAK_INDICATOR: deferred("Much else has that name or address."),
+    Ground.WRONG_GRADE: deferred("The level or the kind of trace does not fit."),
+    Ground.COVERAGE_TOO_LOW: deferred("Too little was checked to say."),
+    Ground.NEEDS_SEALED_EVIDENCE: deferred("The sealed evidence is needed to say."),
+    Ground.NEEDS_BACKUP: deferred("The backup is needed to say."),
+    Ground.NEEDS_CONTEXT: deferred("What the person remembers, or what else happened, is needed to say."),
+}
