@@ -146,6 +146,11 @@ class TestPack:
             assert b"What to do" in done.stderr
         assert not (here / "x.zip").exists()
 
+    def test_refuses_to_write_into_the_hand_off(self, run: Run, here: Path) -> None:
+        done = run("pack", "demo", "-o", "demo/x.zip")
+        assert (done.returncode, b"outside" in done.stderr) == (1, True)
+        assert run("verify", "demo", "--key", "workshop.key.pub").returncode == 0
+
     def test_never_replaces_a_file(self, run: Run, here: Path) -> None:
         (here / "x.zip").write_text("mine")
         before = (here / "demo" / "custody.jsonl").read_bytes()

@@ -88,7 +88,10 @@ class TestAHandOffAsItWasWritten:
         files = files_of(tmp_path / "h", signer=signer())
         for event in (Event.PACKED, Event.HANDED_OVER):
             files[CUSTODY] = custody.append(files[CUSTODY], event, Role.COURIER, handoffs.TODAY)
-        assert verified(files, public_of(signer())).overall is Overall.PASSED
+        verification = verified(files, public_of(signer()))
+        assert verification.overall is Overall.PASSED
+        step = verification.steps[3]
+        assert (step.why, step.about) == (Why.CUSTODY_CONTINUED, "2")
 
     def test_of_a_large_report_is_verified_too(self, tmp_path: Path) -> None:
         files = files_of(tmp_path / "h", report=handoffs.in_known_set(samples.large(2000)))

@@ -49,6 +49,12 @@ def pack_command(folder: Path, output: Path | None) -> None:
     if custody.checked(files[CUSTODY])[-1].event is not Event.PACKED:
         files[CUSTODY] = custody.extend(files[CUSTODY], Event.PACKED, Role.OPERATOR, checked_on())
     target = output or folder.resolve().with_name(folder.resolve().name + ".zip")
+    if target.resolve().parent == folder.resolve():
+        raise SpytriageError(
+            _("The zip cannot lie in the folder that it is made of."),
+            path=target,
+            hint=_("Give --output a name outside of it."),
+        )
     write_new_file(target, pack(files))
     replace_file(folder / CUSTODY, files[CUSTODY])
     click.echo(_("Packed: {path}").format(path=printable(str(target))))

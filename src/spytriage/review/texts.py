@@ -81,6 +81,7 @@ _REASONS: Mapping[Why, str] = {
     Why.FILE_CHANGED: deferred("Changed after manifest.json was made: {about}"),
     Why.CUSTODY_BROKEN: deferred("A line of custody.jsonl was changed, taken out or put in."),
     Why.CUSTODY_OF_ANOTHER: deferred("custody.jsonl does not begin as manifest.json says."),
+    Why.CUSTODY_CONTINUED: deferred("Unbroken. Lines that were added later, and that no signature covers: {about}"),
     Why.UNSIGNED: deferred("Not signed: nothing shows who made this, or that nobody made it anew."),
     Why.SIGNATURE_TAKEN_AWAY: deferred("manifest.json says that it is signed, and the signature is missing."),
     Why.SIGNATURE_UNREADABLE: deferred("The signature is not one that minisign writes."),

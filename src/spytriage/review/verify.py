@@ -81,6 +81,7 @@ class Why(StrEnum):
     FILE_CHANGED = "file-changed"
     CUSTODY_BROKEN = "custody-broken"
     CUSTODY_OF_ANOTHER = "custody-of-another"
+    CUSTODY_CONTINUED = "custody-continued"
     UNSIGNED = "unsigned"
     SIGNATURE_TAKEN_AWAY = "signature-taken-away"
     SIGNATURE_UNREADABLE = "signature-unreadable"
@@ -239,12 +240,14 @@ def _hashes(case: _Case) -> _Outcome:
 def _custody(case: _Case) -> _Outcome:
     """The chain of custody is unbroken and begins as the manifest says."""
     try:
-        custody.read(case.files[CUSTODY])
+        entries = custody.read(case.files[CUSTODY])
     except ValueError:
         return (Result.FAILED, Why.CUSTODY_BROKEN)
-    if not custody.is_bound(case.files[CUSTODY], case.manifest.get("custody")):
+    claim = case.manifest.get("custody")
+    if not custody.is_bound(case.files[CUSTODY], claim):
         return (Result.FAILED, Why.CUSTODY_OF_ANOTHER)
-    return _GOOD
+    later = len(entries) - case.manifest["custody"]["entries"]
+    return (Result.PASSED, Why.CUSTODY_CONTINUED, str(later)) if later else _GOOD
 
 
 def _signature(case: _Case) -> _Outcome:
