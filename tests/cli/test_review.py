@@ -39,8 +39,8 @@ def run(here: Path) -> Run:
 def test_an_opinion_is_written_signed_and_verified_with_minisign(run: Run, here: Path) -> None:
     done = run(
         "review", "demo", "--opinion", "agree", "--reason", "corroborated", "--note", "As in our cases.",
-        "--finding", "1:agree:specific-indicator", "--finding", "2:disagree:same-name,developer-phone",
-        "--ask", "1:message", "--sign-key", "lab.key", "-o", "ours",
+        "--finding", "F1:agree:specific-indicator", "--finding", "F2:disagree:same-name,developer-phone",
+        "--ask", "F1:message", "--sign-key", "lab.key", "-o", "ours",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert sorted(path.name for path in (here / "ours").iterdir()) == [
@@ -48,9 +48,9 @@ def test_an_opinion_is_written_signed_and_verified_with_minisign(run: Run, here:
     ]  # fmt: skip
     review = json.loads((here / "ours" / "review.json").read_text())
     assert review["findings"][1] == {
-        "number": 2, "verdict": "disagree", "reasons": ["same-name", "developer-phone"], "note": "",
+        "finding": "F2", "verdict": "disagree", "reasons": ["same-name", "developer-phone"], "note": "",
     }  # fmt: skip
-    assert review["questions"] == [{"finding": 1, "field": "message"}]
+    assert review["questions"] == [{"finding": "F1", "field": "message"}]
     if shutil.which("minisign"):
         checked = subprocess.run(
             ["minisign", "-V", "-p", "../lab.key.pub", "-m", "review.json"],
@@ -95,11 +95,11 @@ def test_a_hand_off_that_does_not_verify_is_not_reviewed(run: Run, here: Path) -
         (["demo"], 1),  # nobody to ask
         (["demo", "--opinion", "infected"], 2),
         (["demo", "--opinion", "agree", "--reason", "because"], 1),
-        (["demo", "--opinion", "agree", "--finding", "x:agree"], 2),
-        (["demo", "--opinion", "agree", "--finding", "1:maybe"], 2),
-        (["demo", "--opinion", "agree", "--finding", "500:agree"], 1),
-        (["demo", "--opinion", "agree", "--ask", "1"], 2),
-        (["demo", "--opinion", "agree", "--ask", "1:password"], 1),
+        (["demo", "--opinion", "agree", "--finding", ":agree"], 2),
+        (["demo", "--opinion", "agree", "--finding", "F1:maybe"], 2),
+        (["demo", "--opinion", "agree", "--finding", "F500:agree"], 1),
+        (["demo", "--opinion", "agree", "--ask", "F1"], 2),
+        (["demo", "--opinion", "agree", "--ask", "F1:password"], 1),
         (["demo", "--opinion", "agree", "-o", "other"], 1),
         (["nothing", "--opinion", "agree"], 1),
         (["show", "demo", "nothing"], 1),
@@ -123,4 +123,6 @@ def test_on_a_terminal_each_finding_is_asked_and_nothing_is_assumed(here: Path) 
     assert code == 0, said
     review = json.loads((here / "spytriage-review" / "review.json").read_text())
     assert review["opinion"]["verdict"] == "needs-more"
-    assert review["findings"] == [{"number": 1, "verdict": "agree", "reasons": ["corroborated"], "note": "As before."}]
+    assert review["findings"] == [
+        {"finding": "F1", "verdict": "agree", "reasons": ["corroborated"], "note": "As before."}
+    ]

@@ -45,7 +45,8 @@ with warnings.catch_warnings():
     import stix2
 
 AGREE = Opinion(Verdict.AGREE, (Ground.CORROBORATED.value,), "Seen twice before.")
-LINK = 1 + [finding.id for finding in in_order(samples.FINDINGS)].index(FindingId.LINK_RECEIVED)
+_KINDS = [finding.id for finding in in_order(samples.FINDINGS)]
+LINK = f"F{1 + _KINDS.index(FindingId.LINK_RECEIVED)}"
 HandOff = tuple[dict[str, bytes], Report]
 
 
@@ -58,7 +59,7 @@ def handoff(tmp_path: Path) -> HandOff:
 def written(handoff: HandOff, **changes: Any) -> Review:
     given: dict[str, Any] = {
         "day": handoffs.TODAY, "version": "0.1.0", "verification": Overall.PASSED, "opinion": AGREE,
-        "findings": {1: AGREE, 2: Opinion(Verdict.DISAGREE, (Benign.SAME_NAME.value,))},
+        "findings": {"F1": AGREE, "F2": Opinion(Verdict.DISAGREE, (Benign.SAME_NAME.value,))},
         "questions": (Question(LINK, "text"),), "signer": None,
     }  # fmt: skip
     return write_review(*handoff, **(given | changes))
@@ -101,8 +102,8 @@ def test_a_review_goes_on_with_the_chain_of_custody_also_when_that_grows_later(h
 @pytest.mark.parametrize(
     "change",
     [
-        {"findings": {0: AGREE}}, {"findings": {99: AGREE}}, {"questions": (Question(99, "text"),)},
-        {"questions": (Question(1, "text"),)},
+        {"findings": {"F0": AGREE}}, {"findings": {"F99": AGREE}}, {"questions": (Question("F99", "text"),)},
+        {"questions": (Question("F1", "text"),)},
     ],
 )  # fmt: skip
 def test_what_the_report_does_not_have_cannot_be_spoken_of(handoff: HandOff, change: dict[str, Any]) -> None:
@@ -127,7 +128,7 @@ def test_only_listed_reasons_and_short_notes_are_taken(make: Callable[[], Opinio
         lambda c: c["opinion"].update(verdict="infected"),
         lambda c: c["opinion"].update(reasons=["because"]),
         lambda c: c["findings"].append(c["findings"][0]),
-        lambda c: c["findings"][0].update(number=77),
+        lambda c: c["findings"][0].update(finding="F77"),
         lambda c: c["questions"][0].update(field=7),
         lambda c: c.update(custody=[]),
         lambda c: c.update(custody=c["custody"][1:]),

@@ -37,7 +37,7 @@ from spytriage.i18n import LANGUAGES, using_language
 from spytriage.jsontext import canonical
 from spytriage.models import CoverageState, Limit, LimitId, MatchRule, Outcome, Reason, Report
 from spytriage.report import renderings, to_json, to_manifest
-from spytriage.review import Overall, Result, StepId, Why, texts, verify
+from spytriage.review import Overall, Result, StepId, Why, texts, verify, verify_files
 from spytriage.review.verify import outcome_of
 from spytriage.signing import Signer
 
@@ -386,6 +386,18 @@ class TestWhatItSays:
     def test_sealed_evidence_is_left_to_those_who_can_open_it(self) -> None:
         files = remade(handoffs.MATCH, **{"evidence.age": b"age-encryption.org/v1\n"})
         assert self.result(files, StepId.SEALED_EVIDENCE) == (Result.NOT_DONE, Why.NO_IDENTITY)
+
+
+@pytest.mark.parametrize("belongs", [True, False])
+def test_sealed_evidence_is_compared_by_those_who_can_open_it(belongs: bool) -> None:
+    def unseal(evidence: bytes, report_json: bytes) -> None:
+        assert (evidence, report_json) == (b"sealed", to_json(handoffs.MATCH))
+        if not belongs:
+            raise SpytriageError("Another case.")
+
+    files = remade(handoffs.MATCH, **{"evidence.age": b"sealed"})
+    step = verify_files(files, replace(know(), unseal=unseal)).steps[8]
+    assert (step.id, step.result is Result.PASSED) == (StepId.SEALED_EVIDENCE, belongs)
 
 
 def test_the_outcome_is_derived_as_the_check_derives_it() -> None:

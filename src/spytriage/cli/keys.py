@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spytriage.cli.options import language_option
+from spytriage.cli.password import read_password
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 
@@ -96,27 +97,16 @@ def trusted_keys(key_files: tuple[Path, ...], trusted_files: tuple[Path, ...]) -
 
 
 def _password(file: Path | None, *, new: bool) -> str:
+    given = os.environ.pop(PASSWORD_VARIABLE, "")  # no child of ours inherits it
     if file is not None:
-        password = _first_line(file)
-    elif PASSWORD_VARIABLE in os.environ:
-        password = os.environ[PASSWORD_VARIABLE]
+        password = read_password(file).decode()
+    elif given:
+        password = given
     elif sys.stdin.isatty():
         password = click.prompt(_("Password of the signing key"), hide_input=True, confirmation_prompt=new, err=True)
     else:
-        password = ""
-    if not password:
         raise SpytriageError(
             _("The signing key needs a password, and none was given."),
             hint=_("Set SPYTRIAGE_SIGN_PASSWORD or give --sign-password-file FILE."),
         )
-    return password
-
-
-def _first_line(file: Path) -> str:
-    try:
-        with file.open("rb") as handle:
-            return handle.readline(4096).rstrip(b"\r\n").decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpytriageError(
-            _("The password file cannot be read."), path=file, hint=_("Check the path and that you may read the file.")
-        ) from error
+    return str(password)

@@ -45,7 +45,7 @@ class _ReviewGroup(click.Group):
         "Examples:\n"
         "  spytriage review for-the-lab.zip --key workshop.key.pub      asks, finding by finding\n"
         "  spytriage review for-the-lab.zip --opinion agree --reason corroborated --sign-key lab.key\n"
-        "  spytriage review for-the-lab.zip --opinion needs-more --finding 2:disagree:same-name --ask 1:text\n"
+        "  spytriage review for-the-lab.zip --opinion needs-more --finding F2:disagree:same-name --ask F1:text\n"
         "  spytriage review show for-the-lab.zip spytriage-review other-review"
     ),
 )
@@ -58,7 +58,7 @@ def group() -> None:
     help=_(
         "Verify a hand-off and record an opinion on it: review.json, review.stix2 and, with a key, a signature.\n\n"
         "Without --opinion it asks. A hand-off of which a step of the verification failed cannot be reviewed. "
-        "Findings are numbered as in report.json, from 1.\n\n"
+        "Findings are named F1, F2 and so on.\n\n"
         "\b\n"
         "Reasons:\n"
         "  specific-indicator, corroborated, seen-in-other-cases, weak-indicator, wrong-grade, coverage-too-low,\n"
@@ -71,11 +71,11 @@ def group() -> None:
 @click.option("--reason", "reasons", multiple=True, metavar="REASON", help=_("Why; repeatable."))
 @click.option("--note", default="", metavar="TEXT", help=_("What you want to say to people. Quote nothing sealed."))
 @click.option(
-    "--finding", "findings", multiple=True, metavar="N:OPINION[:REASON,...]",
-    help=_("What you think of finding N; repeatable."),
+    "--finding", "findings", multiple=True, metavar="F1:OPINION[:REASON,...]",
+    help=_("What you think of this finding; repeatable."),
 )  # fmt: skip
-@click.option("--ask", "asked", multiple=True, metavar="N:FIELD",
-              help=_("Ask for field FIELD of finding N to be unsealed; repeatable."))  # fmt: skip
+@click.option("--ask", "asked", multiple=True, metavar="F1:FIELD",
+              help=_("Ask for this field of this finding to be unsealed; repeatable."))  # fmt: skip
 @trust_options
 @signing_options
 @output_option(_("New folder for the review. Default: spytriage-review, or the next free name."))
@@ -134,7 +134,7 @@ def _write(
     verification: Verification,
     report: Report,
     opinion: Opinion,
-    opinions: Mapping[int, Opinion],
+    opinions: Mapping[str, Opinion],
     questions: tuple[Question, ...],
     signer: Signer | None,
     folder: Path,
@@ -170,26 +170,26 @@ def _write(
 # --- What was typed -----------------------------------------------------------------------------------------------
 
 
-def _parsed_opinion(text: str) -> tuple[int, Opinion]:
+def _parsed_opinion(text: str) -> tuple[str, Opinion]:
     from spytriage.review import Opinion, Verdict
 
-    number, _colon, rest = text.partition(":")
+    finding, _colon, rest = text.partition(":")
     verdict, _colon, reasons = rest.partition(":")
-    if not number.isdecimal() or verdict not in _VERDICTS:
+    if not finding or verdict not in _VERDICTS:
         raise click.BadParameter(text, param_hint="--finding")
-    return int(number), Opinion(Verdict(verdict), tuple(filter(None, reasons.split(","))))
+    return finding, Opinion(Verdict(verdict), tuple(filter(None, reasons.split(","))))
 
 
 def _parsed_question(text: str) -> Question:
     from spytriage.review import Question
 
-    number, _colon, name = text.partition(":")
-    if not number.isdecimal() or not name:
+    finding, _colon, name = text.partition(":")
+    if not finding or not name:
         raise click.BadParameter(text, param_hint="--ask")
-    return Question(int(number), name)
+    return Question(finding, name)
 
 
-def _ask(report: Report) -> tuple[Opinion, dict[int, Opinion]]:
+def _ask(report: Report) -> tuple[Opinion, dict[str, Opinion]]:
     """Ask for an opinion on each finding and on the whole.
 
     Raises:
@@ -200,17 +200,17 @@ def _ask(report: Report) -> tuple[Opinion, dict[int, Opinion]]:
             _("No opinion was given."), hint=_("Give --opinion agree, disagree or needs-more, or run it on a terminal.")
         )
     from spytriage.finding_kinds import Benign
-    from spytriage.review import Ground, texts
+    from spytriage.review import Ground, by_reference, texts
 
     click.echo(_("Reasons that you can give:"), err=True)
     for ground in Ground:
         click.echo(f"  {ground:22} {texts.ground_text(ground)}", err=True)
     click.echo(_("Harmless explanations: {list}").format(list=", ".join(Benign)), err=True)
     opinions = {}
-    for number, finding in enumerate(report.findings, start=1):
-        click.echo(f"\n{number}. {_described(finding)}", err=True)
+    for reference, finding in by_reference(report).items():
+        click.echo(f"\n{reference} {_described(finding)}", err=True)
         if (opinion := _ask_one(("skip", *_VERDICTS))) is not None:
-            opinions[number] = opinion
+            opinions[reference] = opinion
     click.echo("\n" + _("The whole report: {outcome}").format(outcome=report.outcome), err=True)
     whole = _ask_one(_VERDICTS)
     assert whole is not None
@@ -307,16 +307,18 @@ def _print_side_by_side(report: Report, reviews: list[tuple[Review, str]], conso
     from rich.table import Table
     from rich.text import Text
 
+    from spytriage.review import by_reference
+
     table = Table(show_lines=True)
     table.add_column(Text(_("Finding")))
     for number, (review, signed) in enumerate(reviews, start=1):
         table.add_column(Text(_("Review {number}").format(number=number) + f"\n{review.day}\n{signed}"))
     whole: list[Opinion | None] = [review.opinion for review, _signed in reviews]
     rows = [(_("The whole report: {outcome}").format(outcome=report.outcome), whole)]
-    for number, finding in enumerate(report.findings, start=1):
-        opinions = [review.findings.get(number) for review, _signed in reviews]
+    for reference, finding in by_reference(report).items():
+        opinions = [review.findings.get(reference) for review, _signed in reviews]
         if any(opinions):
-            rows.append((f"{number}. {_described(finding)}", opinions))
+            rows.append((f"{reference} {_described(finding)}", opinions))
     for title, opinions in rows:
         table.add_row(Text(title), *(Text(_in_words(opinion)) for opinion in opinions))
     console.print(table)

@@ -21,8 +21,9 @@ from spytriage.finding_kinds import Benign
 from spytriage.handoff import CUSTODY, MANIFEST
 from spytriage.i18n import _
 from spytriage.jsontext import readable
-from spytriage.models import Report
+from spytriage.models import RedactedFinding, Report
 from spytriage.review.verify import Overall
+from spytriage.text import printable
 
 REVIEW = "review.json"
 REVIEW_STIX = "review.stix2"
@@ -84,7 +85,7 @@ class Opinion:
 class Question:
     """A field that the reviewer asks to be unsealed."""
 
-    finding: int  # its number in report.json, from 1
+    finding: str  # its reference, such as F1
     field: str  # as its `withheld` names it
 
 
@@ -98,10 +99,15 @@ class Review:
     version: str  # of spytriage
     verification: Overall  # what `verify` came to when the review was written
     opinion: Opinion
-    findings: Mapping[int, Opinion] = field(default_factory=dict)  # by number in report.json, from 1
+    findings: Mapping[str, Opinion] = field(default_factory=dict)  # by reference, such as F1
     questions: tuple[Question, ...] = ()
     signer: str | None = None
     custody: bytes = b""  # the lines that this review adds to the chain of custody
+
+
+def by_reference(report: Report) -> dict[str, RedactedFinding]:
+    """Return the findings of a report by the reference under which a review speaks of them, in the report's order."""
+    return {f"F{number}": finding for number, finding in enumerate(report.findings, start=1)}
 
 
 def write_review(
@@ -112,7 +118,7 @@ def write_review(
     version: str,
     verification: Overall,
     opinion: Opinion,
-    findings: Mapping[int, Opinion],
+    findings: Mapping[str, Opinion],
     questions: tuple[Question, ...],
     signer: str | None,
 ) -> Review:
@@ -121,19 +127,18 @@ def write_review(
     Raises:
         SpytriageError: it speaks of a finding or field that the report does not have.
     """
-    for number in (*findings, *(question.finding for question in questions)):
-        if not 1 <= number <= len(report.findings):
+    known = by_reference(report)
+    for reference in (*findings, *(question.finding for question in questions)):
+        if reference not in known:
             raise SpytriageError(
-                _("The report has no finding number {number}.").format(number=number),
-                hint=_("Its findings are numbered from 1 to {last}, in the order of report.json.").format(
-                    last=len(report.findings)
-                ),
+                _("The report has no finding {finding}.").format(finding=printable(reference, 20)),
+                hint=_("Its findings are: {list}").format(list=", ".join(known) or "–"),
             )
     for question in questions:
-        withheld = report.findings[question.finding - 1].withheld
+        withheld = known[question.finding].withheld
         if question.field not in withheld:
             raise SpytriageError(
-                _("Finding {number} withholds no field of that name.").format(number=question.finding),
+                _("Finding {finding} withholds no field of that name.").format(finding=question.finding),
                 hint=_("It withholds: {list}").format(list=", ".join(withheld) or "–"),
             )
     log = files[CUSTODY]
@@ -146,7 +151,7 @@ def write_review(
         version=version,
         verification=verification,
         opinion=opinion,
-        findings=dict(sorted(findings.items())),
+        findings={reference: findings[reference] for reference in known if reference in findings},
         questions=questions,
         signer=signer,
         custody=log[len(files[CUSTODY]) :],
@@ -162,7 +167,7 @@ def to_json(review: Review) -> bytes:
         "version": review.version,
         "verification": review.verification.value,
         "opinion": _opinion(review.opinion),
-        "findings": [{"number": number, **_opinion(opinion)} for number, opinion in review.findings.items()],
+        "findings": [{"finding": name, **_opinion(opinion)} for name, opinion in review.findings.items()],
         "questions": [{"finding": question.finding, "field": question.field} for question in review.questions],
         "signer": review.signer,
         "custody": review.custody.decode().splitlines(),
@@ -190,8 +195,8 @@ def read_review(data: bytes, files: Mapping[str, bytes], report: Report) -> Revi
         raise SpytriageError(
             _("This review is about another report."), hint=_("Give the hand-off that it was written for.")
         )
-    numbers = {*review.findings, *(question.finding for question in review.questions)}
-    if not numbers <= set(range(1, len(report.findings) + 1)) or not _goes_on(review, files[CUSTODY]):
+    spoken_of = {*review.findings, *(question.finding for question in review.questions)}
+    if not spoken_of <= set(by_reference(report)) or not _goes_on(review, files[CUSTODY]):
         raise _not_a_review()
     return review
 
@@ -225,9 +230,9 @@ def _review(content: Any) -> Review:
         version=_is(str, content["version"]),
         verification=Overall(content["verification"]),
         opinion=_read_opinion(content["opinion"]),
-        findings={_is(int, entry["number"]): _read_opinion(entry) for entry in content["findings"]},
+        findings={_is(str, entry["finding"]): _read_opinion(entry) for entry in content["findings"]},
         questions=tuple(
-            Question(_is(int, entry["finding"]), _is(str, entry["field"])) for entry in content["questions"]
+            Question(_is(str, entry["finding"]), _is(str, entry["field"])) for entry in content["questions"]
         ),
         signer=None if content["signer"] is None else _is(str, content["signer"]),
         custody="".join(f"{_is(str, line)}\n" for line in content["custody"]).encode(),

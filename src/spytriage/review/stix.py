@@ -12,7 +12,7 @@ from typing import Any
 
 from spytriage.jsontext import readable
 from spytriage.models import RedactedFinding, Report
-from spytriage.review.opinion import Opinion, Review, Verdict
+from spytriage.review.opinion import Opinion, Review, Verdict, by_reference
 from spytriage.stix_parts import common_properties, identity, marking, stix_id
 
 _OPINIONS = {Verdict.AGREE: "agree", Verdict.DISAGREE: "disagree", Verdict.NEEDS_MORE: "neutral"}
@@ -31,9 +31,10 @@ def to_stix(review: Review, content: str, report: Report, bundle: bytes) -> byte
     common = common_properties(review.day, author)
     ids = _ids(bundle)
     objects = list(_about(review.opinion, "whole", [ids[""]], content, common))
-    for number, opinion in review.findings.items():
-        if refs := _indicators(report.findings[number - 1], ids):
-            objects += _about(opinion, f"finding {number}", refs, content, common)
+    findings = by_reference(report)
+    for reference, opinion in review.findings.items():
+        if refs := _indicators(findings[reference], ids):
+            objects += _about(opinion, f"finding {reference}", refs, content, common)
     held = [marking(report.tlp), author, *objects]
     return readable({"type": "bundle", "id": stix_id("bundle", content), "objects": held})
 

@@ -98,6 +98,7 @@ _REASONS: Mapping[Why, str] = {
     Why.SET_CLAIMS_WRONG: deferred("The report says of a set what is not so."),
     Why.NOTHING_SEALED: deferred("There is none."),
     Why.NO_IDENTITY: deferred("Only someone it was sealed for can open it and compare."),
+    Why.EVIDENCE_OF_ANOTHER: deferred("It is not the evidence of this report. {about}"),
     Why.DAY_IMPLAUSIBLE: deferred("The day of the check, or one after it, is implausible: {about}"),
     Why.CONSENT_NOT_IN_FORCE: deferred("The consent was not in force on the day of the check."),
     Why.OUTCOME_CONTRADICTS: deferred("Findings and coverage call for another outcome: {about}"),

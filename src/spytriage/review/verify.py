@@ -98,6 +98,7 @@ class Why(StrEnum):
     SET_CLAIMS_WRONG = "set-claims-wrong"
     NOTHING_SEALED = "nothing-sealed"
     NO_IDENTITY = "no-identity"
+    EVIDENCE_OF_ANOTHER = "evidence-of-another"
     DAY_IMPLAUSIBLE = "day-implausible"
     CONSENT_NOT_IN_FORCE = "consent-not-in-force"
     OUTCOME_CONTRADICTS = "outcome-contradicts"
@@ -149,6 +150,9 @@ class Knowledge:
     write_report: Callable[[Report], bytes]  # report.json
     renderings: Callable[[Report], Mapping[str, bytes]]  # by name, in the current language
     manifest: Callable[[Report, Mapping[str, bytes], Mapping[str, Any]], bytes]
+    unseal: Callable[[bytes, bytes], object] | None = None
+    """With an identity that can open the evidence: takes evidence.age and report.json, and raises SpytriageError when
+    they do not belong together."""
 
 
 @dataclass(slots=True)
@@ -340,7 +344,13 @@ def _sealed_evidence(case: _Case) -> _Outcome:
     """The sealed evidence is what the report committed itself to; only who can open it can tell."""
     if EVIDENCE not in case.files:
         return (Result.PASSED, Why.NOTHING_SEALED)
-    return (Result.NOT_DONE, Why.NO_IDENTITY)
+    if case.knowledge.unseal is None:
+        return (Result.NOT_DONE, Why.NO_IDENTITY)
+    try:
+        case.knowledge.unseal(case.files[EVIDENCE], case.files["report.json"])
+    except SpytriageError as error:
+        return (Result.FAILED, Why.EVIDENCE_OF_ANOTHER, error.message)
+    return _GOOD
 
 
 def _tool(case: _Case) -> _Outcome:
