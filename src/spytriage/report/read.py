@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import FindingId, Level, Trace
+from spytriage.handoff import LARGEST
 from spytriage.i18n import _
 from spytriage.models import (
     Attribution,
@@ -42,7 +43,7 @@ from spytriage.models import (
 from spytriage.report.texts import LIMIT_VALUES
 from spytriage.report.wire import SCHEMA_VERSION
 
-LARGEST_REPORT = 64 * 1024 * 1024  # bytes; a hundred thousand findings fit
+LARGEST_REPORT = LARGEST  # bytes; two hundred thousand findings fit
 
 _T = TypeVar("_T")
 _Json = Mapping[str, Any]
