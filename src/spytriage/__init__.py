@@ -7,11 +7,12 @@ The data goes one way, through one room after the other:
     scan        MVT in a worker process without network; the coverage ledger
     findings    what was seen: MVT's alerts, graded and explained
     redaction   what may leave: default-deny, keyed pseudonyms
-    report      what leaves: JSON, HTML, STIX, terminal
+    report      what leaves: JSON, HTML, STIX, terminal, the signed hand-off
+    review      what a reviewer does with it: verify, give an opinion
 
-`pipeline` calls them in this order and is the only module that sees them all (`worker` is its counterpart
-inside the worker process). A stage imports the shared vocabulary (`models`, `errors`, `finding_kinds`,
-`artefacts`, `i18n`, `text`), never a neighbour.
+`pipeline` calls them in this order (`worker` is its counterpart inside the worker process, `verification` for a
+reviewer); no other module sees them all. A stage imports the shared vocabulary (`models`, `errors`, `finding_kinds`,
+`artefacts`, `i18n`, `text` and the like), never a neighbour.
 """
 
 __version__ = "0.1.0"

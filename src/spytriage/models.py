@@ -484,6 +484,16 @@ class ToolFacts:
     checked_on: date  # UTC
 
 
+class Tlp(StrEnum):
+    """Who a report may be passed on to: the levels of the Traffic Light Protocol 2.0 (FIRST, 2022)."""
+
+    CLEAR = "clear"
+    GREEN = "green"
+    AMBER = "amber"
+    AMBER_STRICT = "amber+strict"
+    RED = "red"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report may say, and nothing else. Language-free: renderings add the words."""
@@ -498,6 +508,12 @@ class Report:
     redaction: RedactionSummary
     tool: ToolFacts
     demo: bool = False
+    tlp: Tlp = Tlp.AMBER_STRICT
+    signer: str | None = None
+    """Id of the key that the hand-off is signed with (16 hexadecimal digits), so that a signature cannot be taken away
+    without notice; None when it is not signed."""
+    objects: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """The published STIX objects of the indicators that matched: report.stix2 can be made again from report.json."""
 
     @property
     def told_limits(self) -> tuple[Limit, ...]:

@@ -101,7 +101,7 @@ class TestTheReport:
 
         folder = here / "ana"
         assert {path.name for path in folder.iterdir()} == {
-            "report.json", "report.html", "report.stix2", "manifest.json",
+            "report.json", "report.html", "report.stix2", "custody.jsonl", "manifest.json",
         }  # fmt: skip
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}

@@ -15,7 +15,7 @@ from tests.report import samples
 from spytriage.errors import SpytriageError
 from spytriage.report import require_unused, write_report
 
-NAMES = ["report.json", "report.html", "report.stix2", "manifest.json"]
+NAMES = ["report.json", "report.html", "report.stix2", "custody.jsonl", "manifest.json"]
 
 
 def _write(folder: Path) -> tuple[Path, ...]:
@@ -34,7 +34,7 @@ def test_a_report_is_written_for_its_owner_only(tmp_path: Path, made_before: boo
         os.umask(before)
     assert written == tuple(folder / name for name in NAMES)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [stat.S_IMODE(path.stat().st_mode) for path in written] == [0o600] * 4
+    assert [stat.S_IMODE(path.stat().st_mode) for path in written] == [0o600] * len(NAMES)
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
     assert list(tmp_path.iterdir()) == [folder]
 

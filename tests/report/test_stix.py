@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from tests.report import samples
 
 from spytriage.finding_kinds import FindingId
-from spytriage.models import IndicatorType, MatchRule, Outcome, Report
+from spytriage.models import IndicatorType, MatchRule, Outcome, Report, Tlp
 from spytriage.report import to_stix
-from spytriage.report.stix import TLP_AMBER_STRICT
+from spytriage.stix_parts import TLP_MARKINGS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # stix2's own imports
     import stix2
 
 INDICATOR = samples.object_id(1)
+TLP_AMBER_STRICT = TLP_MARKINGS[Tlp.AMBER_STRICT]
 
 
 def _bundle(report: Report, objects: dict[str, Any] = samples.OBJECTS) -> dict[str, Any]:
-    written = to_stix(report, objects)
+    written = to_stix(replace(report, objects=tuple(objects.values())))
     stix2.parse(written.decode("utf-8"), allow_custom=False)
     content: dict[str, Any] = json.loads(written)
     ids = [item["id"] for item in content["objects"]]
@@ -54,9 +55,43 @@ def test_what_spytriage_says_is_marked_amber_strict() -> None:
     [marking] = _of_type(bundle, "marking-definition")
     assert marking["id"] == TLP_AMBER_STRICT
     assert next(iter(marking["extensions"].values()))["tlp_2_0"] == "amber+strict"
-    for kind in ("identity", "sighting", "report"):
-        for item in _of_type(bundle, kind):
-            assert item["object_marking_refs"] == [TLP_AMBER_STRICT]
+    for item in bundle["objects"]:
+        if item["type"] not in {"marking-definition", "indicator"}:  # indicators stay as published
+            assert item["object_marking_refs"] == [TLP_AMBER_STRICT], item["type"]
+
+
+@pytest.mark.parametrize("level", Tlp)
+def test_a_bundle_can_be_marked_with_each_level(level: Tlp) -> None:
+    [marking] = _of_type(_bundle(replace(samples.MATCH, tlp=level)), "marking-definition")
+    assert marking["id"] == TLP_MARKINGS[level]
+    assert marking["name"] == f"TLP:{level.upper()}"
+
+
+def test_a_sighting_says_where_it_comes_from_and_that_it_was_seen_by_whoever_checked() -> None:
+    bundle = _bundle(samples.MATCH)
+    [definition] = _of_type(bundle, "extension-definition")
+    [author] = _of_type(bundle, "identity")
+    for sighting in _of_type(bundle, "sighting"):
+        assert sighting["where_sighted_refs"] == [author["id"]]
+        said = sighting["extensions"][definition["id"]]
+        assert said["set_sha256"] == samples.CORE.sha256
+        assert said["rules"]
+
+
+def test_each_family_is_one_malware_that_its_indicators_indicate() -> None:
+    bundle = _bundle(samples.MATCH)
+    [malware] = _of_type(bundle, "malware")
+    assert malware["name"] == "Pegasus"
+    links = {(item["source_ref"], item["target_ref"]) for item in _of_type(bundle, "relationship")}
+    assert links == {(item["id"], malware["id"]) for item in _of_type(bundle, "indicator")}
+
+
+def test_a_note_tells_the_outcome_of_the_report() -> None:
+    for report in samples.EVERY_OUTCOME:
+        bundle = _bundle(report)
+        [note], [about] = _of_type(bundle, "note"), _of_type(bundle, "report")
+        assert note["object_refs"] == [about["id"]]
+        assert report.outcome in note["abstract"]
 
 
 def test_matched_indicators_are_copied_as_published_and_sighted_once_each() -> None:
@@ -86,11 +121,12 @@ def test_two_findings_that_look_alike_both_count() -> None:
 def test_a_bundle_says_nothing_of_a_victim_or_of_the_phone() -> None:
     bundle = _bundle(samples.MATCH)
     assert {item["type"] for item in bundle["objects"]} == {
-        "marking-definition", "identity", "indicator", "sighting", "report",
+        "marking-definition", "extension-definition", "identity", "indicator", "malware", "relationship", "sighting",
+        "report", "note",
     }  # fmt: skip
     assert len(_of_type(bundle, "identity")) == 1
     text = json.dumps(bundle)
-    for word in ("where_sighted_refs", "observed_data_refs", "contact-K7QF2M", "device-AB2C3D", "WS-07"):
+    for word in ("observed-data", "observed_data_refs", "contact-K7QF2M", "device-AB2C3D", "WS-07"):
         assert word not in text
 
 
@@ -142,9 +178,10 @@ def test_the_stand_in_of_an_object_with_several_matched_values_names_them_all() 
 
 def test_a_hostile_set_gives_a_valid_bundle() -> None:
     report, objects = samples.hostile()
+    report = replace(report, objects=tuple(objects.values()))
     bundle = _bundle(report, objects)
     assert len(_of_type(bundle, "sighting")) == len(samples.HOSTILE_TEXTS)
-    assert not set(to_stix(report, objects).decode("utf-8")) & set("\x1b\x9b\x00\u202e\u2066\u200b")
+    assert not set(to_stix(report).decode("utf-8")) & set("\x1b\x9b\x00\u202e\u2066\u200b")
 
 
 HASHES = {IndicatorType.FILE_MD5: 32, IndicatorType.FILE_SHA1: 40, IndicatorType.FILE_SHA256: 64}
@@ -162,7 +199,7 @@ def test_any_value_of_any_type_gives_a_valid_bundle(kind: IndicatorType, data: s
 
 
 def test_the_same_report_gives_the_same_bytes_and_another_report_other_ids() -> None:
-    assert to_stix(samples.MATCH, samples.OBJECTS) == to_stix(samples.MATCH, samples.OBJECTS)
+    assert to_stix(samples.MATCH) == to_stix(samples.MATCH)
     first, second = (_bundle(report) for report in (samples.MATCH, replace(samples.MATCH, demo=False)))
     assert first["id"] != second["id"]
     assert _of_type(first, "identity") == _of_type(second, "identity")

@@ -40,7 +40,7 @@ def test_the_outcome_comes_first_then_coverage_findings_limits_and_next_steps(re
     assert places == sorted(places)
     for step in words.next_steps:
         assert step in printed
-    assert printed.endswith("out/report.html")
+    assert printed.endswith("out/report.html (not signed)")
 
 
 def test_an_ordinary_report_fits_forty_lines_of_eighty_columns() -> None:

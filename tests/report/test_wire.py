@@ -17,6 +17,7 @@ from tests.report import samples
 
 from spytriage.finding_kinds import Benign, FindingId, Level, Trace
 from spytriage.i18n import using_language
+from spytriage.jsontext import readable
 from spytriage.models import (
     CoverageState,
     Fact,
@@ -32,7 +33,6 @@ from spytriage.models import (
     UnusableIndicator,
 )
 from spytriage.report import to_json
-from spytriage.report.wire import dump
 
 SCHEMA: dict[str, Any] = json.loads(files("spytriage.report").joinpath("schema/report-1.json").read_text("utf-8"))
 
@@ -159,6 +159,6 @@ def test_a_very_long_pattern_that_cannot_be_used_is_cut_and_marked() -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_survives_except_halves_of_characters(text: str) -> None:
-    read = json.loads(dump({"text": text}).decode("utf-8"))["text"]
+    read = json.loads(readable({"text": text}).decode("utf-8"))["text"]
     assert read == text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     read.encode("utf-8")

@@ -45,6 +45,12 @@ _COMMANDS = {
     "consent": "spytriage.cli.consent:group",
     "demo": "spytriage.cli.demo:command",
     "indicators": "spytriage.cli.indicators:group",
+    "keygen": "spytriage.cli.keys:keygen",
+    "pack": "spytriage.cli.handoff:pack_command",
+    "verify": "spytriage.cli.handoff:verify_command",
+    "custody": "spytriage.cli.handoff:custody_group",
+    "review": "spytriage.cli.review:group",
+    "report": "spytriage.cli.render:group",
 }
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import checked_on, language_option, output_option, printing_options
+from spytriage.cli.keys import signer_for, signing_options
+from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
 from spytriage.cli.password import password_options, unlocking
 from spytriage.i18n import _
+from spytriage.models import Tlp
 
 
 @click.command(
@@ -53,6 +55,8 @@ from spytriage.i18n import _
     help=_("Consent record, see `spytriage consent new`. Without it the questions are asked."),
 )
 @password_options
+@tlp_option()
+@signing_options
 @language_option()
 @printing_options
 def command(
@@ -63,6 +67,9 @@ def command(
     consent_file: Path | None,
     password_file: Path | None,
     key_file: Path | None,
+    tlp: str,
+    sign_key: Path | None,
+    sign_password_file: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -78,6 +85,7 @@ def command(
     forbid_core_dumps()
     sweep()
     unlock = unlocking(password_file, key_file, quiet=quiet or as_json)
+    signer = signer_for(sign_key, sign_password_file)  # asks for the password before the long part
     request = Check(
         path=path,
         index=select(indicator_paths, set_names, checked_on()),
@@ -86,5 +94,7 @@ def command(
         key=CaseKey.new(),
         unlock=unlock,
     )
-    report = check_and_deliver(request, output or next_free_folder(), as_json=as_json, quiet=quiet)
+    report = check_and_deliver(
+        request, output or next_free_folder(), as_json=as_json, quiet=quiet, tlp=Tlp(tlp), signer=signer
+    )
     return report.outcome.exit_code

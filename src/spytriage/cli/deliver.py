@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from spytriage.cli.progress import shown_progress
-from spytriage.models import Report
+from spytriage.models import Report, Tlp
 from spytriage.pipeline import Check, check
 from spytriage.report import require_unused, write_report
+from spytriage.signing import Signer
 
 
-def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: bool) -> Report:
-    """Run a check, write its report into a new folder and print the outcome.
+def check_and_deliver(
+    request: Check, output: Path, *, as_json: bool, quiet: bool, tlp: Tlp, signer: Signer | None
+) -> Report:
+    """Run a check, write its report into a new folder, sign it when there is a key, and print the outcome.
 
     Returns:
         The report.
@@ -26,7 +29,8 @@ def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: boo
     output = require_unused(output)  # before the long part
     with shown_progress(quiet=quiet or as_json) as progress:
         report = check(replace(request, output=output), progress)
-    files = write_report(report, request.index.objects, output)
+    report = replace(report, tlp=tlp, signer=signer.id if signer else None)
+    files = write_report(report, request.index.objects, output, signer=signer)
     try:
         _show(report, files[0], output, as_json=as_json, quiet=quiet)
     except (OSError, KeyboardInterrupt, SystemExit):  # rich ends the program when a pipe breaks

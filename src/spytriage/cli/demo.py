@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import checked_on, language_option, output_option, printing_options
+from spytriage.cli.keys import signer_for, signing_options
+from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.models import Tlp
 
 if TYPE_CHECKING:
     from spytriage.demo import DemoPhone
@@ -44,10 +46,20 @@ if TYPE_CHECKING:
     "--encrypted", is_flag=True, help=_("Encrypt the backup, with the password `invented-password`, and check that.")
 )
 @click.option("--seed", type=int, default=2021, show_default=True, help=_("One seed is one phone."))
+@tlp_option()
+@signing_options
 @language_option()
 @printing_options
 def command(
-    output: Path | None, keep_phone: Path | None, encrypted: bool, seed: int, as_json: bool, quiet: bool
+    output: Path | None,
+    keep_phone: Path | None,
+    encrypted: bool,
+    seed: int,
+    tlp: str,
+    sign_key: Path | None,
+    sign_password_file: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Run the demo; exit 0 when the check came out as planted."""
     from spytriage.cli.deliver import check_and_deliver, next_free_folder
@@ -55,6 +67,7 @@ def command(
     from spytriage.scan import forbid_network, private_folder
 
     forbid_network()
+    signer = signer_for(sign_key, sign_password_file)
     with nullcontext(keep_phone) if keep_phone else private_folder() as folder:
         backup = keep_phone or folder / "phone"
         phone = write_phone(backup, seed=seed, encrypted=encrypted)
@@ -63,6 +76,8 @@ def command(
             output or next_free_folder("spytriage-demo"),
             as_json=as_json,
             quiet=quiet,
+            tlp=Tlp(tlp),
+            signer=signer,
         )
     _require_as_planted(report, phone)
     return 0

@@ -13,6 +13,7 @@ import click
 from spytriage.consent import today
 from spytriage.errors import SpytriageError
 from spytriage.i18n import LANGUAGES, _
+from spytriage.models import Tlp
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -39,6 +40,17 @@ def printing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     quiet = click.option("--quiet", "-q", is_flag=True, help=_("Print nothing; the exit code tells the outcome."))
     as_json = click.option("--json", "as_json", is_flag=True, help=_("Print report.json and nothing else."))
     return as_json(quiet(function))
+
+
+def tlp_option() -> Decorator:
+    """Accept --tlp."""
+    return click.option(
+        "--tlp",
+        type=click.Choice([level.value for level in Tlp]),
+        default=Tlp.AMBER_STRICT.value,
+        show_default=True,
+        help=_("Who the report may be passed on to, in the words of the Traffic Light Protocol 2.0."),
+    )
 
 
 def checked_on() -> date:

@@ -68,7 +68,7 @@ def unlocking(password_file: Path | None, key_file: Path | None, *, quiet: bool)
         if key_file:
             return _opened(lock.open(_read_key(key_file)), key_file)
         if password_file:
-            return _opened(_try(lock, _read_password(password_file), quiet=quiet), password_file)
+            return _opened(_try(lock, read_password(password_file), quiet=quiet), password_file)
         if from_environment is not None:
             password = _usable(os.fsencode(from_environment), Path(VARIABLE))
             return _opened(_try(lock, password, quiet=quiet), Path(VARIABLE))
@@ -121,8 +121,12 @@ def _ask(lock: Lock, backup: Path, *, quiet: bool) -> BackupKeys:
     raise AssertionError("the last try returns")
 
 
-def _read_password(path: Path) -> bytes:
-    """Return the password in a file: its first line, which is all of it."""
+def read_password(path: Path) -> bytes:
+    """Return the password in a file: its first line, which is all of it.
+
+    Raises:
+        SpytriageError: the file cannot be read, or does not hold one line of UTF-8 text.
+    """
     content = _read(path).removeprefix(b"\xef\xbb\xbf")  # some editors begin a file so
     return _usable(re.sub(rb"\r?\n\Z", b"", content), path)
 

@@ -6,22 +6,25 @@ target, and then renamed into place, which the file system does in one step.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from spytriage import custody
+from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
+from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _
+from spytriage.jsontext import canonical
 from spytriage.models import Report
 from spytriage.report.html import to_html
-from spytriage.report.stix import to_stix
+from spytriage.report.read import from_json
+from spytriage.report.stix import published_objects, to_stix
 from spytriage.report.wire import SCHEMA_VERSION, consent, to_json, tool
+from spytriage.signing import Signer
 
 
 def write_report(
@@ -30,36 +33,50 @@ def write_report(
     folder: Path,
     *,
     inspect: Callable[[Mapping[str, bytes]], None] | None = None,
+    signer: Signer | None = None,
 ) -> tuple[Path, ...]:
-    """Write report.json, report.html, report.stix2 and manifest.json.
+    """Write report.json, report.html, report.stix2, custody.jsonl, manifest.json and, with a key, its signature.
 
     Args:
         report: what to write.
         objects: the published STIX objects by their id (`IndicatorIndex.objects`).
         folder: where to; must not exist, or be an empty folder. It gets mode 700 and its files 600.
         inspect: called with every file's bytes by name before anything is written; it stops the report by raising.
+        signer: signs the manifest.
 
     Returns:
-        The files, the manifest last.
+        The files, report.json first, the manifest and its signature last.
 
     Raises:
         SpytriageError: the folder is in use or cannot be written. Nothing is left behind then, nor when
             `inspect` raises.
     """
     folder = require_unused(folder)
-    outputs = {
-        "report.json": to_json(report),
-        "report.html": to_html(report),
-        "report.stix2": to_stix(report, objects),
-    }
-    outputs["manifest.json"] = _manifest(report, outputs)
+    outputs = _outputs(replace(report, signer=signer.id if signer else None), objects)
+    if signer:
+        outputs[SIGNATURE] = signer.sign(outputs[MANIFEST], signed_comment(outputs[MANIFEST], report.tool.checked_on))
     if inspect:
         inspect(outputs)
     try:
-        _put_in_place(outputs, folder)
+        put_folder_in_place(outputs, folder)
     except OSError as error:
         raise _unwritable(folder) from error
     return tuple(folder / name for name in outputs)
+
+
+def _outputs(report: Report, objects: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+    content = to_json(replace(report, objects=published_objects(report, objects)))
+    # The others are rendered from what report.json holds, and from nothing else: they can be made again from it.
+    report = from_json(content)
+    outputs = {"report.json": content, **renderings(report)}
+    log = custody.append(b"", custody.Event.CHECKED, custody.Role.OPERATOR, report.tool.checked_on)
+    manifest = to_manifest(report, outputs, custody.bound(log))
+    return outputs | {CUSTODY: log, MANIFEST: manifest}
+
+
+def renderings(report: Report) -> dict[str, bytes]:
+    """Return the files of a hand-off that are made from its report.json, in the current language."""
+    return {"report.html": to_html(report), "report.stix2": to_stix(report)}
 
 
 def require_unused(folder: Path) -> Path:
@@ -100,52 +117,25 @@ def _unwritable(folder: Path) -> SpytriageError:
     )
 
 
-def _manifest(report: Report, outputs: Mapping[str, bytes]) -> bytes:
-    """Return what lets a reviewer see that nothing changed: canonical JSON (RFC 8785) without machine, user or path.
+def to_manifest(report: Report, files: Mapping[str, bytes], custody_bound: Mapping[str, Any]) -> bytes:
+    """Return what lets a reviewer see that nothing changed: canonical JSON without machine, user or path.
 
-    Its keys and strings are ASCII and its numbers whole, for which sorted keys and no spaces are the canonical form.
+    Args:
+        report: what the files say.
+        files: the files to list, by name.
+        custody_bound: the lines of custody.jsonl that it covers (`custody.bound`).
     """
-    content = {
+    return canonical({
         "schema_version": SCHEMA_VERSION,
         "outcome": report.outcome.value,
         "demo": report.demo,
         "tool": tool(report.tool),
         "files": [
             {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            for name, data in sorted(outputs.items())
+            for name, data in sorted(files.items())
         ],
+        "custody": dict(custody_bound),
         "indicator_sets": sorted({loaded.sha256 for loaded in report.sets}),
         "consent": {name: value for name, value in consent(report.consent).items() if isinstance(value, bool)},
-    }
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _put_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
-    # mkdtemp gives mode 700; beside the target, because a rename cannot cross file systems.
-    private = Path(tempfile.mkdtemp(prefix=".spytriage-", dir=folder.parent))
-    try:
-        for name, data in outputs.items():
-            _write(private / name, data)
-        _sync_folder(private)
-        private.replace(folder)
-    except BaseException:
-        shutil.rmtree(private, ignore_errors=True)
-        raise
-    with contextlib.suppress(OSError):  # the report is complete; some file systems cannot sync a folder
-        _sync_folder(folder.parent)
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        "signer": report.signer,
+    })  # fmt: skip

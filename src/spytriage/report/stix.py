@@ -1,22 +1,21 @@
 """report.stix2: the matched indicators as STIX 2.1, for the tools that other laboratories use.
 
 What a bundle holds: the TLP 2.0 marking, an identity that names nobody, each matched indicator as its publisher
-wrote it, one sighting of each, and a report object. Never a victim, an observable of the phone, or an exact time.
+wrote it, the malware it stands for, one sighting of each, a report object and a note with the outcome. Never a victim,
+an observable of the phone, or an exact time: a sighting's `where_sighted_refs` is whoever ran the check. (With an
+observable beside it, misp-stix drops the sighting of the same value, and OpenCTI counts it twice.)
 The bundle is in English whatever the language of the check, so that the same report gives the same bytes.
-
-Sources: STIX 2.1 (OASIS, 2021); the marking is the one that OASIS published for TLP 2.0 in October 2022.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
+from spytriage.jsontext import readable
 from spytriage.models import (
     Attribution,
     CoverageState,
@@ -27,26 +26,20 @@ from spytriage.models import (
     Report,
 )
 from spytriage.report.arrange import in_order
-from spytriage.report.wire import dump, to_json
+from spytriage.report.wire import to_json
+from spytriage.stix_parts import common_properties, identity, instant, marking, stix_id
 
-TLP_AMBER_STRICT = "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"
-_MARKING = {
-    "type": "marking-definition",
-    "spec_version": "2.1",
-    "id": TLP_AMBER_STRICT,
-    "created": "2022-10-01T00:00:00.000Z",
-    "name": "TLP:AMBER+STRICT",
-    "extensions": {
-        "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d": {
-            "extension_type": "property-extension",
-            "tlp_2_0": "amber+strict",
-        }
-    },
-}
-
-_NAMESPACE = uuid.UUID("6d2f5d39-2f3f-4d3c-9a3a-0c3d1b3a4a52")  # made once at random, for our name-based ids
 _MOST_CONFIDENCE = 50  # of 100: an automatic match that no person has looked at
+_LARGEST_OBJECT = 64 * 1024  # bytes; published ones have hundreds
 _MOST_SEEN = 999_999_999  # the largest count that STIX allows
+
+_PROVENANCE_ID = "extension-definition--0f2c7a52-6b0e-4f0c-9f55-6f3a6a1c7e11"  # made once at random
+_OUTCOMES = {
+    Outcome.MATCH: "A published indicator was found in what was checked. That is no proof that anything ran.",
+    Outcome.SUSPICIOUS: "No published indicator was found, but an anomaly that spyware research describes.",
+    Outcome.NO_MATCH: "No known traces in what was checked. That is no proof of absence.",
+    Outcome.INCONCLUSIVE: "Nothing was found, but something that should have been checked was not.",
+}
 
 # Where STIX keeps what an indicator names. The last three are the paths that published spyware sets use.
 _PATHS = {
@@ -74,38 +67,43 @@ class _Sighted:
     findings: list[RedactedFinding]
 
 
-def to_stix(report: Report, objects: Mapping[str, Mapping[str, Any]]) -> bytes:
+def to_stix(report: Report) -> bytes:
     """Return a STIX 2.1 bundle that `stix2.parse(..., allow_custom=False)` accepts.
 
-    Args:
-        report: what was found. Loose matches are not sightings: they are left out.
-        objects: the published STIX objects by their id (`IndicatorIndex.objects`).
-
-    An object that is not valid STIX 2.1 (written for 2.0, or with keys of its publisher's own) cannot be copied
-    into a valid bundle, and changing it under its own id would forge it. In its place stands an indicator of our
-    own with the matched values, whose external reference names the original.
+    Loose matches are not sightings: they are left out. An object that is not valid STIX 2.1 (written for 2.0, or with
+    keys of its publisher's own) cannot be copied into a valid bundle, and changing it under its own id would forge
+    it. In its place stands an indicator of our own with the matched values, whose external reference names the
+    original.
     """
-    day = _instant(report.tool.checked_on)
     content = hashlib.sha256(to_json(report)).hexdigest()
-    identity = _identity()
-    common = {
-        "created": day,
-        "modified": day,
-        "created_by_ref": identity["id"],
-        "object_marking_refs": [TLP_AMBER_STRICT],
-    }
-    indicators, sightings = [], []
+    author = identity("check", "An organisation that is not named, using spytriage", report.tlp)
+    common = common_properties(report.tool.checked_on, author)
+    held = {item["id"]: item for item in published_objects(report, {item.get("id"): item for item in report.objects})}
+    parts: dict[str, dict[str, Any]] = {}  # by id: the malware of several indicators is one object
     for object_id, sighted in sorted(_sighted(report).items()):
-        published = _as_published(object_id, objects) or _rebuilt(object_id, sighted, common)
-        indicators.append(published)
-        sightings.append(_sighting(content, published["id"], sighted.findings, common))
-    about = _report_object(report, content, [identity, *indicators, *sightings], common)
+        indicator = held.get(object_id) or _rebuilt(object_id, sighted, common)
+        for item in (indicator, *_family(content, indicator["id"], sighted, common),
+                     _sighting(content, indicator["id"], sighted, common)):  # fmt: skip
+            parts[item["id"]] = dict(item)
+    objects = [author, _provenance(author), *parts.values()]
+    about = _report_object(report, content, objects, common)
     bundle = {
         "type": "bundle",
-        "id": _id("bundle", content),
-        "objects": [_MARKING, identity, *indicators, *sightings, about],
+        "id": stix_id("bundle", content),
+        "objects": [marking(report.tlp), *objects, about, _note(report, content, about["id"], common)],
     }
-    return dump(bundle)
+    return readable(bundle)
+
+
+def published_objects(report: Report, objects: Mapping[Any, Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the published objects that `to_stix` copies: those of the sighted indicators that are valid STIX 2.1.
+
+    Args:
+        report: what was found.
+        objects: published STIX objects by their id (`IndicatorIndex.objects`).
+    """
+    found = (_as_published(object_id, objects) for object_id in sorted(_sighted(report)))
+    return tuple(item for item in found if item)
 
 
 def _sighted(report: Report) -> dict[str, _Sighted]:
@@ -123,7 +121,7 @@ def _sighted(report: Report) -> dict[str, _Sighted]:
     return found
 
 
-def _as_published(object_id: str, objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def _as_published(object_id: str, objects: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the published object unchanged when it is a valid STIX 2.1 indicator, else None."""
     import stix2  # noqa: PLC0415 (slow to import; a report without a match does not need it)
 
@@ -135,7 +133,9 @@ def _as_published(object_id: str, objects: Mapping[str, Mapping[str, Any]]) -> d
     ):
         return None
     try:
-        json.dumps(published, ensure_ascii=False, allow_nan=False).encode()  # NaN and half characters are not JSON
+        # NaN and half characters are not JSON.
+        if len(json.dumps(published, ensure_ascii=False, allow_nan=False).encode()) > _LARGEST_OBJECT:
+            return None
         stix2.parse(published, allow_custom=False, version="2.1")
     except Exception:  # noqa: BLE001 (a hostile object makes stix2 raise nearly anything; all of it means no)
         return None
@@ -148,7 +148,7 @@ def _rebuilt(object_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> di
     return {
         "type": "indicator",
         "spec_version": "2.1",
-        "id": _id("indicator", f"{origin.sha256} {object_id} {patterns}"),
+        "id": stix_id("indicator", f"{origin.sha256} {object_id} {patterns}"),
         **common,
         "description": "Written anew by spytriage from an object that is not valid STIX 2.1; see the reference.",
         "indicator_types": ["malicious-activity"],
@@ -180,37 +180,89 @@ def _comparison(indicator: Indicator) -> str:
     return f"{path} = '{quoted}'"
 
 
-def _sighting(
-    content: str, indicator_id: str, findings: Iterable[RedactedFinding], common: Mapping[str, Any]
-) -> dict[str, Any]:
-    findings = tuple(findings)
+def _family(content: str, indicator_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Yield the malware that a set names for an indicator, and what ties them together."""
+    name = sighted.attribution.family
+    if not name:
+        return
+    malware = {
+        "type": "malware",
+        "spec_version": "2.1",
+        "id": stix_id("malware", f"{common['created']} {common['object_marking_refs']} {name}"),
+        **common,
+        "name": name,
+        "is_family": True,
+        "malware_types": ["spyware"],
+    }
+    yield malware
+    yield {
+        "type": "relationship",
+        "spec_version": "2.1",
+        "id": stix_id("relationship", f"{content} {indicator_id} {malware['id']}"),
+        **common,
+        "relationship_type": "indicates",
+        "source_ref": indicator_id,
+        "target_ref": malware["id"],
+    }
+
+
+def _sighting(content: str, indicator_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> dict[str, Any]:
+    findings = sighted.findings
     days = sorted(finding.day for finding in findings if finding.day)
-    seen = {"first_seen": _instant(days[0]), "last_seen": _instant(days[-1])} if days else {}
+    seen = {"first_seen": instant(days[0]), "last_seen": instant(days[-1])} if days else {}
     traces = dict.fromkeys(f"{finding.id} ({finding.trace}) in {finding.artefact}" for finding in findings)
     return {
         "type": "sighting",
         "spec_version": "2.1",
-        "id": _id("sighting", f"{content} {indicator_id}"),
+        "id": stix_id("sighting", f"{content} {indicator_id}"),
         **common,
         "description": "Automatic match that nobody has reviewed: " + "; ".join(traces) + ".",
         **seen,
         "count": min(sum(finding.count for finding in findings), _MOST_SEEN),
         "sighting_of_ref": indicator_id,
+        "where_sighted_refs": [common["created_by_ref"]],
         "confidence": _MOST_CONFIDENCE,
+        "extensions": {
+            _PROVENANCE_ID: {
+                "extension_type": "property-extension",
+                "report_sha256": content,
+                "set_sha256": sighted.attribution.sha256,
+                "findings": sorted({finding.id.value for finding in findings}),
+                "traces": sorted({finding.trace.value for finding in findings}),
+                "rules": sorted({finding.rule.value for finding in findings if finding.rule}),
+            }
+        },
     }
 
 
-def _identity() -> dict[str, Any]:
-    made = "2026-01-01T00:00:00.000Z"  # the same object in every bundle, so its times must not change either
+def _provenance(author: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definition of the extension that says where a sighting comes from."""
     return {
-        "type": "identity",
+        "type": "extension-definition",
         "spec_version": "2.1",
-        "id": _id("identity", "spytriage"),
-        "created": made,
-        "modified": made,
-        "name": "An organisation that is not named, using spytriage",
-        "identity_class": "unknown",
-        "object_marking_refs": [TLP_AMBER_STRICT],
+        "id": _PROVENANCE_ID,
+        "created": author["created"],
+        "modified": author["modified"],
+        "created_by_ref": author["id"],
+        "name": "spytriage provenance",
+        "description": "Where an automatic sighting comes from: SHA-256 of report.json and of the indicator set, and "
+        "the kinds of finding, kinds of trace and match rules behind it, in the words of report.json.",
+        "schema": "urn:spytriage:report:1",
+        "version": "1.0.0",
+        "extension_types": ["property-extension"],
+        "object_marking_refs": author["object_marking_refs"],
+    }
+
+
+def _note(report: Report, content: str, about: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "note",
+        "spec_version": "2.1",
+        "id": stix_id("note", content),
+        **common,
+        "abstract": f"Outcome of an automatic check: {report.outcome}",
+        "content": _OUTCOMES[report.outcome] + " Nobody has reviewed it.",
+        "object_refs": [about],
     }
 
 
@@ -222,7 +274,7 @@ def _report_object(
     return {
         "type": "report",
         "spec_version": "2.1",
-        "id": _id("report", content),
+        "id": stix_id("report", content),
         **common,
         "name": f"spytriage {report.tool.version}: {report.outcome} ({report.source.kind})",
         "description": (
@@ -237,11 +289,3 @@ def _report_object(
         "object_refs": [item["id"] for item in objects],
         "lang": "en",
     }
-
-
-def _id(kind: str, content: str) -> str:
-    return f"{kind}--{uuid.uuid5(_NAMESPACE, kind + ' ' + content.encode('utf-8', 'replace').decode())}"
-
-
-def _instant(day: date) -> str:
-    return f"{day.isoformat()}T00:00:00.000Z"

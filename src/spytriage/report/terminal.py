@@ -63,7 +63,7 @@ def summary(report: Report, output: Path | None) -> RenderableType:
         _findings(report),
         _limits(report),
         _next_steps(report),
-        _whereabouts(output),
+        _whereabouts(report, output),
     )
     return Lines(*(line for section in sections for line in section))
 
@@ -163,10 +163,11 @@ def _next_steps(report: Report) -> Iterator[RenderableType]:
         yield _item(f"{number}.", step)
 
 
-def _whereabouts(output: Path | None) -> Iterator[RenderableType]:
+def _whereabouts(report: Report, output: Path | None) -> Iterator[RenderableType]:
     if output is not None:
+        signed = _("signed with key {key}").format(key=report.signer) if report.signer else _("not signed")
         yield Text("")
-        yield Text.assemble((_("Report"), "bold"), ": ", printable(str(output / "report.html")))
+        yield Text.assemble((_("Report"), "bold"), ": ", printable(str(output / "report.html")), f" ({signed})")
 
 
 def _heading(title: str) -> RenderableType:

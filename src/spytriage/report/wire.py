@@ -6,15 +6,13 @@ is the same in every language. Its order is fixed: the same report gives the sam
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS
+from spytriage.jsontext import readable
 from spytriage.models import (
     ConsentSummary,
     Indicator,
@@ -35,13 +33,10 @@ _LONGEST_VALUE = 8192
 _LONGEST_PATTERN = 1000
 _LONGEST_NAME = 300
 
-_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
-_STEERING = {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"}  # as in spytriage.text
-
 
 def to_json(report: Report) -> bytes:
     """Return report.json: UTF-8, two spaces of indentation, one newline at the end."""
-    return dump(document(report))
+    return readable(document(report))
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -59,23 +54,10 @@ def document(report: Report) -> dict[str, Any]:
         "redaction": _redaction(report.redaction),
         "tool": tool(report.tool),
         "timeline": _timeline(report),
+        "tlp": report.tlp.value,
+        "signer": report.signer,
+        "objects": [dict(item) for item in report.objects],
     }
-
-
-def dump(value: Any) -> bytes:
-    r"""Return JSON that a person can read and that does nothing to a terminal that prints it.
-
-    Characters that steer a terminal or reorder a line are written as \u escapes, which changes nothing for a
-    program that reads them. Half a surrogate pair is no text in any encoding: it becomes U+FFFD.
-    """
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return (_UNUSUAL.sub(_escape_steering, text) + "\n").encode()
-
-
-def _escape_steering(found: re.Match[str]) -> str:
-    char = found.group()
-    return json.dumps(char)[1:-1] if unicodedata.category(char) in _STEERING else char
 
 
 def _module(module: ModuleCoverage) -> dict[str, Any]:

@@ -1,0 +1,183 @@
+"""`spytriage pack`, `verify` and `custody`: the hand-off as one file, looked at, and who had it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spytriage.cli.keys import trust_options, trusted_keys
+from spytriage.cli.options import checked_on, language_option
+from spytriage.custody import Event, Role
+from spytriage.errors import SpytriageError
+from spytriage.i18n import _
+from spytriage.text import printable
+
+if TYPE_CHECKING:
+    from spytriage.review import Verification
+
+_PATH = click.Path(path_type=Path)
+_RECORDED = [event.value for event in Event if event not in {Event.CHECKED, Event.VERIFIED, Event.REVIEWED}]
+
+
+@click.command(
+    "pack",
+    help=_(
+        "Make one zip of a hand-off, to pass it on.\n\n"
+        "DIR is the folder that `check` or `demo` wrote. Nothing else goes into the zip: a folder that holds any other "
+        "file is refused. The first time, the event `packed` is added to custody.jsonl. The same folder always gives "
+        "the same zip.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage pack spytriage-report\n"
+        "  spytriage pack spytriage-report -o for-the-lab.zip"
+    ),
+)
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--output", "-o", type=_PATH, metavar="FILE", help=_("File to write. Default: DIR.zip."))
+@language_option()
+def pack_command(folder: Path, output: Path | None) -> None:
+    """Write the zip."""
+    from spytriage import custody
+    from spytriage.atomic import replace_file, write_new_file
+    from spytriage.handoff import CUSTODY, pack
+
+    files = dict(_intact(folder))
+    if custody.checked(files[CUSTODY])[-1].event is not Event.PACKED:
+        files[CUSTODY] = custody.extend(files[CUSTODY], Event.PACKED, Role.OPERATOR, checked_on())
+    target = output or folder.resolve().with_name(folder.resolve().name + ".zip")
+    if target.resolve().parent == folder.resolve():
+        raise SpytriageError(
+            _("The zip cannot lie in the folder that it is made of."),
+            path=target,
+            hint=_("Give --output a name outside of it."),
+        )
+    write_new_file(target, pack(files))
+    replace_file(folder / CUSTODY, files[CUSTODY])
+    click.echo(_("Packed: {path}").format(path=printable(str(target))))
+
+
+@click.command(
+    "verify",
+    help=_(
+        "Verify a hand-off: that nothing in it changed, who signed it, and that it does not contradict itself.\n\n"
+        "Exit code: 0 every step passed, 3 a step failed, 5 nothing failed but a step could not be done, 1 error.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage verify for-the-lab.zip --key workshop.key.pub\n"
+        "  spytriage verify spytriage-report --trusted our-trainers.txt\n"
+        "  spytriage verify for-the-lab.zip --json"
+    ),
+)
+@click.argument("path", metavar="DIR|ZIP", type=_PATH)
+@trust_options
+@click.option("--json", "as_json", is_flag=True, help=_("Print the steps as JSON and nothing else."))
+@language_option()
+def verify_command(path: Path, key_files: tuple[Path, ...], trusted_files: tuple[Path, ...], as_json: bool) -> int:
+    """Print each step; the exit code is the overall result's."""
+    from spytriage.review import verify
+    from spytriage.verification import knowledge
+
+    verification = verify(path, knowledge(checked_on()), trusted_keys(key_files, trusted_files))
+    if as_json:
+        click.echo(json.dumps(_as_json(verification), indent=2))
+    else:
+        _print(verification)
+    return verification.overall.exit_code
+
+
+def _as_json(verification: Verification) -> dict[str, object]:
+    return {
+        "verification_version": 1,
+        "overall": verification.overall.value,
+        "steps": [
+            {"number": step.number, "id": step.id.value, "result": step.result.value, "why": step.why.value,
+             "about": step.about}
+            for step in verification.steps
+        ],
+    }  # fmt: skip
+
+
+def _print(verification: Verification) -> None:
+    from spytriage.review import texts
+
+    width = max(len(texts.result_text(step.result)) for step in verification.steps)
+    for step in verification.steps:
+        result = texts.result_text(step.result).ljust(width)
+        click.echo(f"{step.number:2}. {result}  {texts.step_text(step.id)}: {printable(texts.why_text(step), 500)}")
+    click.echo()
+    click.echo(texts.overall_text(verification.overall))
+    click.echo(_("What this does not prove:"))
+    for sentence in texts.not_proven():
+        click.echo(f"  - {sentence}")
+
+
+@click.group(
+    "custody",
+    help=_(
+        "The chain of custody of a hand-off: what was done with it, on which day, in which role. Never a name.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage custody show spytriage-report\n"
+        "  spytriage custody add spytriage-report --event handed-over --role courier"
+    ),
+)
+@language_option()
+def custody_group() -> None:
+    """Hold the commands below."""
+
+
+@custody_group.command("show", help=_("Show what was done with a hand-off."))
+@click.argument("path", metavar="DIR|ZIP", type=_PATH)
+@language_option()
+def custody_show(path: Path) -> None:
+    """Print the chain."""
+    from spytriage import custody
+    from spytriage.handoff import CUSTODY, read_handoff
+
+    for entry in custody.checked(read_handoff(path).get(CUSTODY, b"")):
+        click.echo(f"{entry.number:3}  {entry.day}  {entry.event.value:12}  {entry.role.value}")
+
+
+@custody_group.command("add", help=_("Write down what was done with a hand-off, today. Lines are only ever added."))
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--event", required=True, type=click.Choice(_RECORDED), help=_("What was done."))
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help=_("Who did it."))
+@language_option()
+def custody_add(folder: Path, event: str, role: str) -> None:
+    """Add a line."""
+    from spytriage import custody
+    from spytriage.atomic import replace_file
+    from spytriage.handoff import CUSTODY
+
+    log = _intact(folder)[CUSTODY]
+    replace_file(folder / CUSTODY, custody.extend(log, Event(event), Role(role), checked_on()))
+
+
+def _intact(folder: Path) -> Mapping[str, bytes]:
+    """Return the files of a hand-off's folder.
+
+    Raises:
+        SpytriageError: it is no folder, or a step of its verification failed: passing it on would help nobody.
+    """
+    from spytriage.review import Overall, Result, texts, verify
+    from spytriage.verification import knowledge
+
+    if not folder.is_dir():
+        raise SpytriageError(
+            _("This is not the folder of a hand-off."), path=folder, hint=_("Give the folder that `check` wrote.")
+        )
+    verification = verify(folder, knowledge(checked_on()))
+    if verification.overall is Overall.FAILED:
+        step = next(step for step in verification.steps if step.result is Result.FAILED)
+        raise SpytriageError(
+            _("This hand-off is not as it was written. {step}: {reason}").format(
+                step=texts.step_text(step.id), reason=printable(texts.why_text(step), 500)
+            ),
+            path=folder,
+            hint=_("Leave it as it is, and check the backup again into a new folder."),
+        )
+    return verification.files

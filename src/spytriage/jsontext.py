@@ -1,0 +1,35 @@
+"""The two ways in which spytriage writes JSON: for people to read, and canonical, for hashes and signatures."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
+_STEERING = {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"}  # as in spytriage.text
+
+
+def readable(value: Any) -> bytes:
+    r"""Return JSON that a person can read and that does nothing to a terminal that prints it.
+
+    Characters that steer a terminal or reorder a line are written as \u escapes, which changes nothing for a
+    program that reads them. Half a surrogate pair is no text in any encoding: it becomes U+FFFD.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return (_UNUSUAL.sub(_escape_steering, text) + "\n").encode()
+
+
+def _escape_steering(found: re.Match[str]) -> str:
+    char = found.group()
+    return json.dumps(char)[1:-1] if unicodedata.category(char) in _STEERING else char
+
+
+def canonical(value: Any) -> bytes:
+    """Return canonical JSON (RFC 8785) of a value whose keys and strings are ASCII and whose numbers are whole.
+
+    For those, sorted keys and no spaces are the canonical form.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,106 @@
+"""The report as Markdown, for tickets and wikis: the outcome, what was checked, what was found, the limits.
+
+Text of a set is escaped in full: whatever shows the page makes no link, image or markup of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from spytriage.artefacts import artefact_of
+from spytriage.i18n import _, ngettext
+from spytriage.models import RedactedFinding, Report
+from spytriage.report import texts
+from spytriage.report.arrange import by_state, grouped, shown
+from spytriage.text import printable
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@=])")
+
+_MADE_INTO_LINKS = re.compile(r"(?<!\[)(://|@|(?<=www)\.)")  # by some programs even when escaped
+
+
+def to_markdown(report: Report) -> bytes:
+    """Return the report as Markdown in the current language: UTF-8, the same bytes for the same report."""
+    sections = (_outcome(report), _coverage(report), _findings(report), _limits(report), _about(report))
+    return ("\n".join(line for section in sections for line in section) + "\n").encode()
+
+
+def _outcome(report: Report) -> Iterator[str]:
+    words = texts.outcome_texts(report.outcome)
+    yield f"# {words.headline}"
+    yield ""
+    yield _("Outcome") + f": `{report.outcome}` · TLP:{report.tlp.upper()} · {report.tool.checked_on}"
+    for sentence in (words.meaning, words.not_meaning):
+        yield ""
+        yield sentence
+    yield _heading(_("What to do now"))
+    for number, step in enumerate(words.next_steps, start=1):
+        yield f"{number}. {step}"
+
+
+def _coverage(report: Report) -> Iterator[str]:
+    yield _heading(_("What was checked"))
+    yield _row(_("Part of the phone"), _("State"), _("Records"), _("Remark"))
+    yield "|---|---|---:|---|"
+    for state, modules in by_state(report.modules):
+        for module in modules:
+            records = "–" if module.records is None else str(module.records)
+            reason = texts.reason_text(module.reason) if module.reason else ""
+            yield _row(artefact_of(module.name).label, texts.state_text(state), records, reason)
+
+
+def _findings(report: Report) -> Iterator[str]:
+    yield _heading(_("Findings"))
+    groups = grouped(report.findings)
+    if not groups:
+        yield _("There are no findings. The table above says what that rests on.")
+    for group in groups:
+        text = texts.finding_text(group.id)
+        yield f"### {text.title}\n"
+        yield f"`{group.trace}` `{group.id}`\n"
+        for sentence in (text.seen, text.meaning, text.next_step):
+            yield sentence + "\n"
+        for finding in group.findings:
+            yield f"- {_observation(finding)}"
+        yield ""
+
+
+def _observation(finding: RedactedFinding) -> str:
+    day = str(finding.day) if finding.day else _("day not known")
+    records = ngettext("%(count)d record", "%(count)d records", finding.count) % {"count": finding.count}
+    unnamed, word = _("no family named"), _("set")
+    claims = (
+        f"{shown(indicator)} ({claim.family or unnamed}, {word} {claim.set})"
+        for indicator in finding.indicators
+        for claim in indicator.attributions
+    )
+    return " · ".join((day, records, _plain(finding.artefact), *map(_plain, claims)))
+
+
+def _limits(report: Report) -> Iterator[str]:
+    yield _heading(_("Limits of this check"))
+    for limit in report.told_limits:
+        yield f"- {texts.limit_text(limit)}"
+
+
+def _about(report: Report) -> Iterator[str]:
+    yield _heading(_("Method"))
+    for loaded in report.sets:
+        yield f"- {_plain(loaded.title)} ({_plain(loaded.publisher)}): SHA-256 `{_plain(loaded.sha256)}`"
+    tool = report.tool
+    yield f"- spytriage {_plain(tool.version)}, {_plain(tool.engine)} {_plain(tool.engine_version)}"
+    yield ""
+    yield _("Made by a program. Nobody has reviewed it unless a review comes with it.")
+
+
+def _heading(title: str) -> str:
+    return f"\n## {title}\n"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", _MADE_INTO_LINKS.sub(r"[\g<0>]", printable(text)))

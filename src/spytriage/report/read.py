@@ -1,0 +1,263 @@
+"""report.json read back: the inverse of `wire`, strict, for reports that came from somebody else.
+
+Nothing is believed: every value goes through the types that a report is made of, and these refuse whatever a redacted
+report cannot hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, TypeVar
+
+from spytriage.errors import SpytriageError
+from spytriage.finding_kinds import FindingId, Level, Trace
+from spytriage.handoff import LARGEST
+from spytriage.i18n import _
+from spytriage.models import (
+    Attribution,
+    ConsentSummary,
+    CoverageState,
+    Fact,
+    Indicator,
+    IndicatorSet,
+    IndicatorType,
+    Limit,
+    LimitId,
+    MatchRule,
+    ModuleCoverage,
+    Outcome,
+    Pseudonym,
+    PseudonymKind,
+    Reason,
+    RedactedFinding,
+    RedactionSummary,
+    Report,
+    SourceFacts,
+    Term,
+    Tlp,
+    ToolFacts,
+    UnusableIndicator,
+)
+from spytriage.report.texts import LIMIT_VALUES
+from spytriage.report.wire import SCHEMA_VERSION
+
+LARGEST_REPORT = LARGEST  # bytes; two hundred thousand findings fit
+
+_T = TypeVar("_T")
+_Json = Mapping[str, Any]
+
+
+def from_json(data: bytes) -> Report:
+    """Return the report that a report.json holds.
+
+    Keys that this version does not know are passed over: whoever must notice them compares `to_json` of the result
+    with the data.
+
+    Raises:
+        SpytriageError: it is no report.json, or one of a newer schema.
+    """
+    try:
+        content: Any = json.loads(data) if len(data) <= LARGEST_REPORT else None
+        version = content["schema_version"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _not_a_report() from error
+    if type(version) is int and version > SCHEMA_VERSION:
+        raise SpytriageError(
+            _("This report has schema version {version}; this program reads version {ours}.").format(
+                version=version, ours=SCHEMA_VERSION
+            ),
+            hint=_("Use a newer spytriage."),
+        )
+    try:
+        if type(version) is not int or version != SCHEMA_VERSION:
+            raise ValueError("schema version")  # noqa: TRY301 (one error for all of them)
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # halves of characters, numbers that are none
+        return _report(content)
+    # Attribute errors: a list where an object belongs.
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _not_a_report() from error
+
+
+def _not_a_report() -> SpytriageError:
+    return SpytriageError(
+        _("This is not a report.json of spytriage, or it was changed."),
+        hint=_("Ask whoever gave it to you to send the whole hand-off again."),
+    )
+
+
+def _report(content: _Json) -> Report:
+    return Report(
+        outcome=Outcome(content["outcome"]),
+        limits=tuple(_limit(limit) for limit in content["limits"]),
+        modules=tuple(_module(module) for module in content["coverage"]["modules"]),
+        findings=tuple(_finding(finding) for finding in content["findings"]),
+        sets=tuple(_set(loaded) for loaded in content["indicators"]["sets"]),
+        source=_source(content["source"]),
+        consent=_consent(content["consent"]),
+        redaction=_redaction(content["redaction"]),
+        tool=_tool(content["tool"]),
+        demo=_is(bool, content["demo"]),
+        tlp=Tlp(content["tlp"]),
+        signer=_or_none(_key_id, content["signer"]),
+        objects=tuple(_is(dict, item) for item in content["objects"]),
+    )
+
+
+def _limit(limit: _Json) -> Limit:
+    kind = LimitId(limit["id"])
+    values = {_is(str, name): _count(value) for name, value in limit["values"].items()}
+    if set(LIMIT_VALUES.get(kind, ())) - set(values):
+        raise ValueError("the sentence of this limit needs a count")
+    return Limit(kind, tuple(values.items()))
+
+
+def _module(module: _Json) -> ModuleCoverage:
+    return ModuleCoverage(
+        name=_is(str, module["name"]),
+        state=CoverageState(module["state"]),
+        records=_or_none(_count, module["records"]),
+        reason=_or_none(Reason, module["reason"]),
+        detail=_is(str, module["detail"]),
+        shortened_links=_count(module["shortened_links"]),
+    )
+
+
+def _finding(finding: _Json) -> RedactedFinding:
+    return RedactedFinding(
+        id=FindingId(finding["id"]),
+        trace=Trace(finding["trace"]),
+        level=Level(finding["level"]),
+        mvt_level=Level(finding["mvt_level"]),
+        module=_is(str, finding["module"]),
+        artefact=_is(str, finding["artefact"]),
+        rule=_or_none(MatchRule, finding["rule"]),
+        indicators=_indicators(finding["indicators"]),
+        day=_or_none(_day, finding["day"]),
+        cluster=_or_none(_whole, finding["cluster"]),
+        offset_seconds=_or_none(_whole, finding["offset_seconds"]),
+        count=_count(finding["count"]),
+        facts=tuple((Fact(name), _fact(value)) for name, value in finding["facts"].items()),
+        pseudonyms=tuple(_pseudonym(text) for text in finding["pseudonyms"]),
+        withheld=tuple(_is(str, name) for name in finding["withheld"]),
+        withheld_unlisted=_count(finding["withheld_unlisted"]),
+        artefacts=_count(finding["corroboration"]["artefacts"]),
+        indicator_types=_count(finding["corroboration"]["indicator_types"]),
+    )
+
+
+def _indicators(entries: list[_Json]) -> tuple[Indicator, ...]:
+    """Return each indicator once with all sets that hold it: on the wire there is an entry for each."""
+    claims: dict[tuple[IndicatorType, str], list[Attribution]] = {}
+    for entry in entries:
+        key = IndicatorType(entry["type"]), _is(str, entry["value"])
+        set_name, family, digest, object_id = (
+            _is(str, entry[name]) for name in ("set", "family", "sha256", "object_id")
+        )
+        claims.setdefault(key, []).append(Attribution(set_name, family, digest, object_id))
+    return tuple(Indicator(kind, value, tuple(entry)) for (kind, value), entry in claims.items())
+
+
+def _fact(value: object) -> Term | int | bool:
+    return value if isinstance(value, bool | int) else Term(_is(str, value))
+
+
+def _pseudonym(text: object) -> Pseudonym:
+    kind, _dash, code = _is(str, text).rpartition("-")
+    return Pseudonym(PseudonymKind(kind), code)
+
+
+def _set(loaded: _Json) -> IndicatorSet:
+    return IndicatorSet(
+        name=_is(str, loaded["name"]),
+        title=_is(str, loaded["title"]),
+        publisher=_is(str, loaded["publisher"]),
+        families=tuple(_is(str, family) for family in loaded["families"]),
+        sha256=_is(str, loaded["sha256"]),
+        total=_count(loaded["total"]),
+        usable=_count(loaded["usable"]),
+        unusable=tuple(
+            UnusableIndicator(_is(str, entry["object_id"]), _is(str, entry["pattern"]), _is(str, entry["reason"]))
+            for entry in loaded["unusable"]
+        ),
+        embedded=_is(bool, loaded["embedded"]),
+        catalogued=_is(bool, loaded["catalogued"]),
+    )
+
+
+def _source(source: _Json) -> SourceFacts:
+    return SourceFacts(
+        kind=_is(str, source["kind"]),
+        encrypted=_is(bool, source["encrypted"]),
+        model_family=_is(str, source["model_family"]),
+        os_version=_is(str, source["os_version"]),
+        device=_or_none(_pseudonym, source["device"]),
+        digest=_is(str, source["digest"]),
+    )
+
+
+def _consent(consent: _Json) -> ConsentSummary:
+    answers = ("data_owner_asked", "device_owner_asked", "analyse", "share_redacted", "share_sealed", "aggregate",
+               "keep_observables")  # fmt: skip
+    return ConsentSummary(
+        **{name: _is(bool, consent[name]) for name in answers},
+        keep_until=_or_none(_day, consent["keep_until"]),
+        form_reference=_is(str, consent["form_reference"]),
+        given_on=_day(consent["given_on"]),
+    )
+
+
+def _redaction(redaction: _Json) -> RedactionSummary:
+    return RedactionSummary(
+        policy=_is(str, redaction["policy"]),
+        policy_sha256=_is(str, redaction["policy_sha256"]),
+        fields_withheld=_count(redaction["fields_withheld"]),
+        fields_unlisted=_count(redaction["fields_unlisted"]),
+    )
+
+
+def _tool(tool: _Json) -> ToolFacts:
+    return ToolFacts(
+        version=_is(str, tool["version"]),
+        engine=_is(str, tool["engine"]),
+        engine_version=_is(str, tool["engine_version"]),
+        checked_on=_day(tool["checked_on"]),
+    )
+
+
+# --- Single values ------------------------------------------------------------------------------------------------
+
+
+def _is(kind: type[_T], value: object) -> _T:
+    if type(value) is not kind:  # a bool is no int here
+        raise TypeError(f"expected {kind.__name__}")
+    return value
+
+
+def _or_none(read: Callable[[Any], _T], value: object) -> _T | None:
+    return None if value is None else read(value)
+
+
+def _whole(value: object) -> int:
+    return _is(int, value)
+
+
+def _count(value: object) -> int:
+    if (number := _is(int, value)) < 0:
+        raise ValueError("a count is not negative")
+    return number
+
+
+def _day(value: object) -> date:
+    text = _is(str, value)
+    if (day := date.fromisoformat(text)).isoformat() != text:  # the function takes 20260504 too
+        raise ValueError("a day is written YYYY-MM-DD")
+    return day
+
+
+def _key_id(value: object) -> str:
+    text = _is(str, value)
+    if len(text) != 16 or set(text) - set("0123456789ABCDEF"):
+        raise ValueError("a key id is 16 hexadecimal digits")
+    return text
