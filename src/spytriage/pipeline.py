@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from spytriage import __version__
 from spytriage.consent import Consent, Grant
 from spytriage.errors import SpytriageError
+from spytriage.evidence import Recipients
 from spytriage.i18n import _
 from spytriage.models import (
     CoverageState,
+    Finding,
     IndicatorIndex,
     Limit,
     LimitId,
@@ -20,7 +22,7 @@ from spytriage.models import (
     ScanResult,
     ToolFacts,
 )
-from spytriage.redaction import CaseKey, load_policy, redact, redact_source
+from spytriage.redaction import CaseKey, Policy, load_policy, redact, redact_source
 from spytriage.scan import Limits, Progress, scan
 from spytriage.source import Source, recognise
 
@@ -40,10 +42,21 @@ class Check:
     key: CaseKey  # of the case; a demo gives its own, so that its report is always the same
     demo: bool = False
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
+    policy: Policy = field(default_factory=load_policy)
+    recipients: Recipients | None = None  # who may see the raw records
 
 
-def check(request: Check, progress: Progress) -> Report:
-    """Check an acquisition and return the redacted report; nothing is written.
+@dataclass(frozen=True, slots=True, repr=False)
+class Examined:
+    """A report, and what it was made of: raw, for the tripwire and for sealing (`spytriage.handover`)."""
+
+    report: Report
+    source: Source
+    behind: Mapping[int, tuple[Finding, ...]]  # the raw findings behind each number of the report
+
+
+def check(request: Check, progress: Progress) -> Examined:
+    """Check an acquisition; nothing is written.
 
     Raises:
         SpytriageError: there is no consent, nothing to check, nothing to look for, or the scan cannot start.
@@ -51,6 +64,8 @@ def check(request: Check, progress: Progress) -> Report:
     from spytriage.findings import grade, outcome
 
     request.consent.require_analysis(request.checked_on)
+    if request.recipients:
+        request.consent.require_sealing()
     if not request.index.indicators:
         raise SpytriageError(
             _("No indicator is left to look for."),
@@ -60,8 +75,8 @@ def check(request: Check, progress: Progress) -> Report:
     _refuse_encrypted(source)
     result = scan(source.kind, source.path, request.index.indicators, progress, request.limits)
     findings = grade(result.alerts)
-    redacted = redact(findings, load_policy(), request.key)
-    return Report(
+    redacted = redact(findings, request.policy, request.key)
+    report = Report(
         outcome=outcome(findings, result.modules),
         limits=_limits(request, source, result),
         modules=result.modules,
@@ -75,12 +90,14 @@ def check(request: Check, progress: Progress) -> Report:
             identifier=source.device.identifier,
             digest=source.digest,
             key=request.key,
+            policy=request.policy,
         ),
         consent=request.consent.summary(),
         redaction=redacted.summary,
         tool=ToolFacts(__version__, result.engine, result.engine_version, request.checked_on),
         demo=request.demo,
     )
+    return Examined(report, source, redacted.behind)
 
 
 def _refuse_encrypted(source: Source) -> None:

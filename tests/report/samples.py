@@ -11,6 +11,7 @@ from spytriage.artefacts import ARTEFACTS, artefact_of
 from spytriage.finding_kinds import KINDS, FindingId, Level
 from spytriage.models import (
     Attribution,
+    CodeName,
     ConsentSummary,
     CoverageState,
     Fact,
@@ -103,8 +104,8 @@ def finding(kind: FindingId, module: str, *indicators: Indicator, **changes: Any
         trace=KINDS[kind].trace,
         level=KINDS[kind].level,
         mvt_level=Level.CRITICAL if indicators else Level.MEDIUM,
-        module=module,
-        artefact=artefact_of(module).label,
+        module=CodeName(module),
+        artefact=CodeName(artefact_of(module).label),
         rule=MatchRule.EXACT if indicators else None,
         indicators=indicators,
         day=date(2019, 5, 14),
@@ -113,11 +114,14 @@ def finding(kind: FindingId, module: str, *indicators: Indicator, **changes: Any
         count=1,
         facts=(),
         pseudonyms=(),
-        withheld=("message",),
+        withheld=(CodeName("message"),),
         withheld_unlisted=0,
         artefacts=2 if indicators else 0,
         indicator_types=2 if indicators else 0,
+        ref=1,
     )
+    if "withheld" in changes:
+        changes["withheld"] = tuple(map(CodeName, changes["withheld"]))
     return replace(made, **changes)
 
 

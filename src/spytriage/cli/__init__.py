@@ -43,7 +43,9 @@ _COMMANDS = {
     "check": "spytriage.cli.check:command",
     "consent": "spytriage.cli.consent:group",
     "demo": "spytriage.cli.demo:command",
+    "doctor": "spytriage.cli.doctor:command",
     "indicators": "spytriage.cli.indicators:group",
+    "unseal": "spytriage.cli.unseal:command",
 }
 
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from spytriage.cli.progress import shown_progress
+from spytriage.handover import hand_over
 from spytriage.models import Report
 from spytriage.pipeline import Check, check
-from spytriage.report import require_unused, write_report
+from spytriage.report import require_unused
 
 
 def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: bool) -> Report:
@@ -23,8 +24,8 @@ def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: boo
     """
     output = require_unused(output)  # before the long part
     with shown_progress(quiet=quiet or as_json) as progress:
-        report = check(request, progress)
-    files = write_report(report, request.index.objects, output)
+        examined = check(request, progress)
+    report, files = hand_over(request, examined, output)
     if as_json:
         sys.stdout.buffer.write(files[0].read_bytes())
         sys.stdout.buffer.flush()

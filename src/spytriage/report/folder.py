@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spytriage.errors import SpytriageError
+from spytriage.evidence import EVIDENCE_FILE
 from spytriage.i18n import _
 from spytriage.models import Report
 from spytriage.report.html import to_html
@@ -30,14 +31,17 @@ def write_report(
     folder: Path,
     *,
     inspect: Callable[[Mapping[str, bytes]], None] | None = None,
+    seal: Callable[[bytes], bytes] | None = None,
 ) -> tuple[Path, ...]:
-    """Write report.json, report.html, report.stix2 and manifest.json.
+    """Write report.json, report.html, report.stix2, manifest.json and, when asked to, evidence.age.
 
     Args:
         report: what to write.
         objects: the published STIX objects by their id (`IndicatorIndex.objects`).
         folder: where to; must not exist, or be an empty folder. It gets mode 700 and its files 600.
-        inspect: called with every file's bytes by name before anything is written; it stops the report by raising.
+        inspect: called with every readable file's bytes by name before anything is written; it stops the report by
+            raising.
+        seal: makes evidence.age of report.json's bytes.
 
     Returns:
         The files, the manifest last.
@@ -47,19 +51,29 @@ def write_report(
             `inspect` raises.
     """
     folder = require_unused(folder)
-    outputs = {
-        "report.json": to_json(report),
-        "report.html": to_html(report),
-        "report.stix2": to_stix(report, objects),
-    }
-    outputs["manifest.json"] = _manifest(report, outputs)
+    outputs = render(report, objects, seal)
     if inspect:
-        inspect(outputs)
+        inspect({name: data for name, data in outputs.items() if name != EVIDENCE_FILE})
     try:
         _put_in_place(outputs, folder)
     except OSError as error:
         raise _unwritable(folder) from error
     return tuple(folder / name for name in outputs)
+
+
+def render(
+    report: Report, objects: Mapping[str, Mapping[str, Any]], seal: Callable[[bytes], bytes] | None = None
+) -> dict[str, bytes]:
+    """Return every file of a report by name, the manifest last; see `write_report`."""
+    outputs = {
+        "report.json": to_json(report),
+        "report.html": to_html(report),
+        "report.stix2": to_stix(report, objects),
+    }
+    if seal:
+        outputs[EVIDENCE_FILE] = seal(outputs["report.json"])
+    outputs["manifest.json"] = _manifest(report, outputs)
+    return outputs
 
 
 def require_unused(folder: Path) -> Path:
