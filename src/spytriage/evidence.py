@@ -20,7 +20,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +132,13 @@ def _values(records: Sequence[Mapping[str, Any]], listed: AbstractSet[str]) -> d
         **{_FIELD + name: [[event[name]] if name in event else [] for event in events] for name in named},
         "unlisted": [{name: value for name, value in event.items() if name not in listed} for event in events],
     }
+
+
+def names(fields: Iterable[str]) -> Iterator[str]:
+    """Yield every name that a commitment can have, for a module with these fields."""
+    yield from ("message", "event_time", "unlisted")
+    for field in fields:
+        yield _FIELD + field
 
 
 def commitments(finding: SealedFinding) -> tuple[Commitment, ...]:

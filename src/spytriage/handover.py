@@ -20,9 +20,10 @@ from spytriage import evidence
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import KINDS, FindingId, Level
-from spytriage.i18n import _
+from spytriage.i18n import _, every_message
 from spytriage.models import (
     CodeName,
+    Commitment,
     Fact,
     Finding,
     Indicator,
@@ -41,6 +42,7 @@ from spytriage.report import render, write_report
 if TYPE_CHECKING:
     from spytriage.pipeline import Check, Examined
 
+_NO_DIGEST = "0" * 64
 _EXCEPTION_NAME = re.compile(r"[A-Za-z]+(Error|Exception|Warning|Exit)")
 
 
@@ -104,6 +106,7 @@ def _tripwire(request: Check, examined: Examined, report: Report) -> Tripwire:
             *render(reference, request.index.objects).values(),
             _on_terminal(reference),
             *_days(findings, request.policy),
+            *every_message(),  # also what only a longer report says
         ),
         digests=[
             *(loaded.sha256 for loaded in report.sets),
@@ -181,10 +184,15 @@ def _reference(report: Report, policy: Policy) -> Report:
 
 
 def _every_word(policy: Policy, indicators: tuple[Indicator, ...]) -> Iterator[RedactedFinding]:
-    kinds, rules, levels = itertools.cycle(FindingId), itertools.cycle(MatchRule), itertools.cycle(Level)
+    # A loose match is no sighting: each module comes with a firm one, so that report.stix2 says its artefact too.
+    loose = [rule for rule in MatchRule if rule.is_loose]
+    firm = [rule for rule in MatchRule if not rule.is_loose]
+    rules = itertools.chain(itertools.islice(itertools.cycle(firm), len(policy.modules)), loose)
+    kinds, levels = itertools.cycle(FindingId), itertools.cycle(Level)
     terms = itertools.cycle([*Term, True, False, 1])
     pseudonyms = tuple(Pseudonym(kind, "AAAAAA") for kind in PseudonymKind)
-    for number, module in enumerate(policy.modules, start=1):
+    modules = itertools.cycle(policy.modules)
+    for number, (module, rule) in enumerate(zip(modules, rules, strict=False), start=1):
         kind = next(kinds)
         yield RedactedFinding(
             id=kind,
@@ -193,7 +201,7 @@ def _every_word(policy: Policy, indicators: tuple[Indicator, ...]) -> Iterator[R
             mvt_level=next(levels),
             module=CodeName(module),
             artefact=CodeName(artefact_of(module).label),
-            rule=next(rules),
+            rule=rule,
             indicators=indicators,
             day=None,
             cluster=number,
@@ -206,4 +214,7 @@ def _every_word(policy: Policy, indicators: tuple[Indicator, ...]) -> Iterator[R
             artefacts=1,
             indicator_types=1,
             ref=number,
+            commitments=tuple(
+                Commitment(CodeName(name), _NO_DIGEST) for name in evidence.names(policy.rules_for(module))
+            ),
         )

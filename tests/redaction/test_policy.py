@@ -193,9 +193,7 @@ class TestAPolicyOfOnesOwn:
             load_policy(str(write(text)))
         assert error.value.hint
 
-    @pytest.mark.parametrize(
-        "text", ["policy: [", "policy: own\n\tx: y", "\x00", "policy: !!python/name:os x"]
-    )
+    @pytest.mark.parametrize("text", ["policy: [", "policy: own\n\tx: y", "\x00", "policy: !!python/name:os x"])
     def test_is_refused_when_it_is_no_yaml_of_ours(self, write: Callable[[str], Path], text: str) -> None:
         with pytest.raises(SpytriageError):
             load_policy(str(write(text)))

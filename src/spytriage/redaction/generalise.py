@@ -119,7 +119,8 @@ def _yes_or_no(fact: Fact) -> Generaliser:
 def _dangerous_permissions(value: Any, record: Mapping[str, Any]) -> Facts:
     """Count the dangerous permissions that an Android app was granted, for all users of the phone together."""
     users = record.get("users")
-    lists = [value, *(user.get("permissions") for user in users if isinstance(user, dict))] if users else [value]
+    each = users if isinstance(users, list) else []
+    lists = [value, *(user.get("permissions") for user in each if isinstance(user, dict))]
     granted = {
         permission.get("name")
         for permissions in lists

@@ -39,8 +39,7 @@ def write_report(
         report: what to write.
         objects: the published STIX objects by their id (`IndicatorIndex.objects`).
         folder: where to; must not exist, or be an empty folder. It gets mode 700 and its files 600.
-        inspect: called with every readable file's bytes by name before anything is written; it stops the report by
-            raising.
+        inspect: called with every file's bytes by name before anything is written; it stops the report by raising.
         seal: makes evidence.age of report.json's bytes.
 
     Returns:
@@ -53,7 +52,7 @@ def write_report(
     folder = require_unused(folder)
     outputs = render(report, objects, seal)
     if inspect:
-        inspect({name: data for name, data in outputs.items() if name != EVIDENCE_FILE})
+        inspect(outputs)
     try:
         _put_in_place(outputs, folder)
     except OSError as error:
