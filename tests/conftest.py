@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from spytriage.consent import Consent, Grant
-from spytriage.demo import DemoPhone, write_phone
+from spytriage.demo import DEMO_PASSWORD, DemoPhone, write_phone
+from spytriage.demo.encryption import Keybag
 from spytriage.indicators import load
 from spytriage.indicators.data import data_file
 from spytriage.models import IndicatorIndex, Report, ScanResult
 from spytriage.pipeline import Check, check
 from spytriage.scan import Limits, scan
-from tests.tools import DAY, KEY, Recorder
+from tests.tools import DAY, KEY, Opened, Recorder
 
 SHARED = Path(__file__).parents[2] / "shared"
 LIMITS = Limits()
@@ -60,6 +61,20 @@ def phone(written_phone: tuple[Path, DemoPhone], tmp_path: Path) -> Path:
 def unplanted(quiet_phone: Path, tmp_path: Path) -> Path:
     """A copy of the phone without planted traces that a test may damage."""
     return Path(shutil.copytree(quiet_phone, tmp_path / "quiet"))
+
+
+@pytest.fixture(scope="session")
+def written_encrypted_phone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoPhone]:
+    """The demo phone, encrypted, written once: not to be changed."""
+    folder = tmp_path_factory.mktemp("encrypted") / "backup"
+    return folder, write_phone(folder, encrypted=True)
+
+
+@pytest.fixture
+def sealed(written_encrypted_phone: tuple[Path, DemoPhone], tmp_path: Path) -> Opened:
+    """A copy of the encrypted demo phone that a test may change."""
+    folder = Path(shutil.copytree(written_encrypted_phone[0], tmp_path / "sealed"))
+    return Opened(folder, Keybag(DEMO_PASSWORD, written_encrypted_phone[1].udid))
 
 
 @pytest.fixture

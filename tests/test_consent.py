@@ -46,6 +46,20 @@ def test_a_record_is_for_our_eyes_and_never_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_record_can_be_written_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("this file system has no links")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "ana.yaml"
+    consent().write(path)
+
+    with pytest.raises(SpytriageError, match="exists already"):
+        consent(Grant.AGGREGATE).write(path)
+    assert read_consent(path) == consent()
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("name", ["Ana Pérez", "ana", "form of Ana", "5\n6", "x" * 41 + "1", "\x1b[31m1"])
 def test_a_form_reference_is_a_code_not_a_name(name: str) -> None:
     with pytest.raises(SpytriageError, match="a code with a digit"):

@@ -78,7 +78,9 @@ def deliver(
     modules = tuple(ModuleCoverage(name, CoverageState.CHECKED, 1) for name in names)
     source = Source("ios-backup", folder, False, Device("iPhone14,5", "17.4.1", "00008101-000A1B2C3D4E5F6A"), b"d" * 32)
     with pytest.MonkeyPatch.context() as patch, using_language(language):
-        patch.setattr(pipeline, "scan", lambda *_args: ScanResult(modules, tuple(alerts), "mvt", "2026.10.26"))
+        patch.setattr(
+            pipeline, "scan", lambda *_args, **_options: ScanResult(modules, tuple(alerts), "mvt", "2026.10.26")
+        )
         patch.setattr(pipeline, "recognise", lambda _path: source)
         examined = check(request, Recorder())
         report, files = handover.hand_over(request, examined, folder / "report")
@@ -341,8 +343,12 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("how", ENCODED)
-@pytest.mark.parametrize("output", ["to_html", "to_stix", "to_json", "_manifest", "terminal", "name"])
+OUTPUTS = ("to_html", "to_stix", "to_json", "_manifest", "terminal", "name")
+
+
+@pytest.mark.parametrize(
+    ("output", "how"), [*(("to_html", how) for how in ENCODED), *((output, "in clear") for output in OUTPUTS[1:])]
+)
 def test_the_tripwire_reads_every_output_in_every_encoding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, how: str
 ) -> None:
@@ -458,15 +464,14 @@ class TestAnIndicatorThatIsItselfPersonal:
 class TestBadInput:
     @pytest.mark.parametrize("value", [None, True, 1.5, -1, 10**30, [], {}, [[[]]], {"a": {"b": [None]}}, {"$cut": 9}])
     def test_a_value_that_is_not_text(self, tmp_path: Path, value: Any) -> None:
-        for module in ("SMS", "Tombstones", "DumpsysPackages", "AQFPackages", "ConfigurationProfiles"):
-            record = dict.fromkeys(TABLE.rules_for(module), value)
-            alert = RawAlert(module, Level.CRITICAL, "", "", dict(record), Match((DOMAIN,), MatchRule.EXACT))
-            deliver([alert], tmp_path / module)  # the folder does not exist yet: made below
-
-    @pytest.fixture(autouse=True)
-    def folders(self, tmp_path: Path) -> None:
-        for module in ("SMS", "Tombstones", "DumpsysPackages", "AQFPackages", "ConfigurationProfiles"):
-            (tmp_path / module).mkdir()
+        match = Match((DOMAIN,), MatchRule.EXACT)
+        deliver(
+            [
+                RawAlert(module, Level.CRITICAL, "", "", dict.fromkeys(map(str, TABLE.rules_for(module)), value), match)
+                for module in TABLE.modules
+            ],
+            tmp_path,
+        )
 
     def test_a_type_of_record_that_nobody_has_seen(self, tmp_path: Path) -> None:
         canaries = Canaries()

@@ -11,12 +11,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from spytriage.models import CoverageState, ModuleCoverage, ScanResult
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import unpad
+
+from spytriage.demo import DEMO_PASSWORD
+from spytriage.demo.backup_format import BackupFile, mbfile
+from spytriage.demo.encryption import Keybag
+from spytriage.models import BackupKeys, CoverageState, ModuleCoverage, ScanResult
 from spytriage.redaction import CaseKey
+from spytriage.source.ios_keybag import Lock
 
 DAY = date(2026, 5, 4)
 KEY = CaseKey(b"k" * 32)
@@ -33,6 +41,9 @@ class Recorder:
         self.plan: tuple[str, ...] = ()
         self.running: list[str] = []
         self.coverage: list[ModuleCoverage] = []
+
+    def starting(self) -> None:
+        pass
 
     def planned(self, modules: Sequence[str]) -> None:
         self.plan = tuple(modules)
@@ -100,3 +111,51 @@ def run_mvt(backup: Path, sets: Sequence[Path], private: Path) -> dict[str, Any]
 def slug(module: str) -> str:
     """The name that MVT's alerts give to the module of a class (MVTModule.get_slug)."""
     return re.sub("([a-z0-9])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", module)).lower()
+
+
+def keys_of(backup: Path, password: str = DEMO_PASSWORD) -> BackupKeys:
+    """What opens an encrypted backup."""
+    lock = Lock(backup)
+    keys = lock.open(lock.derive(password.encode()))
+    assert keys is not None
+    return keys
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backup that a test changes, as whoever holds its keys could."""
+
+    folder: Path
+    seal: Keybag | None  # None: it is not encrypted
+
+    @contextmanager
+    def manifest(self) -> Iterator[sqlite3.Connection]:
+        """Open Manifest.db to change it."""
+        with closing(sqlite3.connect(":memory:")) as connection:
+            key = keys_of(self.folder).manifest if self.seal else None
+            connection.deserialize(decrypted(key, (self.folder / "Manifest.db").read_bytes()))
+            with connection:
+                yield connection
+            content = connection.serialize()
+        (self.folder / "Manifest.db").write_bytes(self.seal.manifest(content) if self.seal else content)
+
+    def read(self, artefact: tuple[str, str]) -> bytes:
+        key = self.seal.key(file_id(*artefact)) if self.seal else None
+        return decrypted(key, stored(self.folder, artefact).read_bytes())
+
+    def write(self, artefact: tuple[str, str], content: bytes) -> None:
+        """Replace a file, or add one, with its entry in the manifest."""
+        file = BackupFile(*artefact, content, datetime(2026, 5, 4, tzinfo=UTC))
+        wrapped = self.seal.file_key(file.file_id) if self.seal and content else b""
+        place = stored(self.folder, artefact)
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(self.seal.file(file.file_id, content) if self.seal and content else content)
+        with self.manifest() as manifest:
+            row = (file.file_id, *artefact, file.flags, mbfile(file, 1, wrapped))
+            manifest.execute("INSERT OR REPLACE INTO Files VALUES (?, ?, ?, ?, ?)", row)
+
+
+def decrypted(key: bytes | None, content: bytes) -> bytes:
+    if key is None:
+        return content
+    return unpad(AES.new(key, AES.MODE_CBC, iv=bytes(16)).decrypt(content), AES.block_size)

@@ -25,7 +25,7 @@ def write_new_file(path: Path, content: bytes, mode: int = 0o600) -> None:
             handle.write(content)
             handle.flush()
             os.fsync(descriptor)
-        os.link(temporary, path)  # unlike rename, refuses to replace
+        _put_in_place(Path(temporary), path)
     except FileExistsError as error:
         raise SpytriageError(
             _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
@@ -38,3 +38,15 @@ def write_new_file(path: Path, content: bytes, mode: int = 0o600) -> None:
         if temporary is not None:
             with suppress(OSError):
                 Path(temporary).unlink()
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Give a file its name, refusing to replace another one."""
+    try:
+        path.hardlink_to(temporary)  # unlike rename, refuses by itself
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        temporary.rename(path)  # exFAT, as on many memory sticks, has no links

@@ -213,14 +213,17 @@ def _sets(machine: Machine) -> Diagnosis:
 
 # --- Words ------------------------------------------------------------------------------------------------------
 
+_OTHERS_DUMP = deferred(
+    "Core dumps: spytriage keeps itself out, but other programs that crash leave their memory on this machine."
+)
 _SENTENCES: Mapping[tuple[str, str], str] = {
     ("swap", "none"): deferred("Swap: memory is not written to the disk."),
     ("swap", "encrypted"): deferred("Swap: it is encrypted."),
     ("swap", "plain"): deferred("Swap: memory can be written to the disk in clear."),
     ("swap", "unknown"): deferred("Swap: this cannot be told."),
     ("core-dumps", "off"): deferred("Core dumps: off."),
-    ("core-dumps", "on"): deferred("Core dumps: a program that crashes leaves its memory in a file."),
-    ("core-dumps", "collected"): deferred("Core dumps: this system collects the memory of programs that crash."),
+    ("core-dumps", "on"): _OTHERS_DUMP,
+    ("core-dumps", "collected"): _OTHERS_DUMP,
     ("memory-storage", "there"): deferred("Storage in memory: {megabytes} MB free for temporary copies."),
     ("memory-storage", "small"): deferred("Storage in memory: only {megabytes} MB free for temporary copies."),
     ("memory-storage", "none"): deferred("Storage in memory: none, so temporary copies lie on the disk."),
@@ -240,9 +243,7 @@ _SENTENCES: Mapping[tuple[str, str], str] = {
 }
 _ADVICE: Mapping[str, str] = {
     "swap": deferred("Switch swap off for the check (sudo swapoff -a), or use a machine whose swap is encrypted."),
-    "core-dumps": deferred(
-        "Run `ulimit -c 0` first, and switch off what collects crashes, such as apport or coredumpctl."
-    ),
+    "core-dumps": deferred("Switch off what collects crashes (apport, systemd-coredump) before you open evidence."),
     "memory-storage": deferred("Work on an encrypted disk, and close other programs."),
     "disk": deferred("Keep backups and reports on an encrypted disk or memory stick only."),
     "clock": deferred("Set the clock: the report states the day of the check, and consent can expire."),

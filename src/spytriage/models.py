@@ -183,6 +183,8 @@ class Reason(StrEnum):
     NOT_A_REGULAR_FILE = "not-a-regular-file"
     PERMISSION_DENIED = "permission-denied"
     DAMAGED = "damaged"  # not the format it should be
+    KEY_MISSING = "key-missing"  # an encrypted backup lacks the key of the file or of its protection class
+    NO_SPACE = "no-space"  # neither memory nor disk had room for the copy that is read
     UNKNOWN_LAYOUT = "unknown-layout"  # the tables or keys that MVT knows are not in it
     PARTLY_READ = "partly-read"  # some of its files or records could not be read
     EXCEPTION = "exception"
@@ -193,6 +195,14 @@ class Reason(StrEnum):
     NETWORK_REFUSED = "network-refused"  # the module tried to open a connection
     DISABLED = "disabled"  # MVT does not run it
     STOPPED = "stopped"  # the scan ended before its turn
+
+
+@dataclass(frozen=True, slots=True)
+class BackupKeys:
+    """What opens the files of one encrypted iOS backup. Secret: held in memory only, and no repr shows it."""
+
+    classes: Mapping[int, bytes] = field(repr=False)  # AES key by protection class
+    manifest: bytes | None = field(repr=False)  # AES key of Manifest.db; None before iOS 10.2: it is not encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +257,7 @@ class ScanResult:
     alerts: tuple[RawAlert, ...]  # in the order in which modules ran
     engine: str  # "mvt"
     engine_version: str
+    copied_to_disk: bool = False  # temporary copies in clear did not fit into memory-backed storage
 
 
 # --- Redacted types: what may leave -------------------------------------------------------------------------------
@@ -571,3 +582,12 @@ class Report:
     redaction: RedactionSummary
     tool: ToolFacts
     demo: bool = False
+
+    @property
+    def told_limits(self) -> tuple[Limit, ...]:
+        """Return what a reader is told: `limits`, and what the source itself implies.
+
+        report.json says the latter as source.encrypted, and does not repeat it.
+        """
+        implied = () if self.source.encrypted else (Limit(LimitId.BACKUP_NOT_ENCRYPTED),)
+        return tuple(dict.fromkeys((*self.limits, *implied)))

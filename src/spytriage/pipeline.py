@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,6 +13,7 @@ from spytriage.errors import SpytriageError
 from spytriage.evidence import Recipients
 from spytriage.i18n import _
 from spytriage.models import (
+    BackupKeys,
     CoverageState,
     Finding,
     IndicatorIndex,
@@ -31,6 +32,19 @@ FULL_PEGASUS_COUNT = 1549
 """Indicators in Amnesty International's published Pegasus set (2021-07-18_nso/pegasus.stix2, version of 2024)."""
 
 
+def keep_locked(source: Source) -> BackupKeys:
+    """Refuse to open an encrypted backup: nobody said how.
+
+    Raises:
+        SpytriageError: always.
+    """
+    raise SpytriageError(
+        _("This backup is encrypted, and its password was not given."),
+        path=source.path,
+        hint=_("Give it with --password-file FILE, or run the check on a terminal, where it is asked for."),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """What to check, with what, for whom."""
@@ -40,10 +54,12 @@ class Check:
     consent: Consent
     checked_on: date  # UTC
     key: CaseKey  # of the case; a demo gives its own, so that its report is always the same
+    output: Path | None = None  # where the report will go
     demo: bool = False
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
     policy: Policy = field(default_factory=load_policy)
     recipients: Recipients | None = None  # who may see the raw records
+    unlock: Callable[[Source], BackupKeys] = keep_locked  # called when the acquisition is encrypted
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,8 +88,14 @@ def check(request: Check, progress: Progress) -> Examined:
             hint=_("See what is wrong with the sets: `spytriage indicators lint FILE`."),
         )
     source = recognise(request.path)
-    _refuse_encrypted(source)
-    result = scan(source.kind, source.path, request.index.indicators, progress, request.limits)
+    if request.output and request.output.resolve().is_relative_to(source.path):
+        raise SpytriageError(
+            _("The report may not be written into the backup: evidence is never changed."),
+            path=request.output,
+            hint=_("Give --output a folder outside the backup."),
+        )
+    keys = request.unlock(source) if source.encrypted else None
+    result = scan(source.kind, source.path, request.index.indicators, progress, request.limits, keys=keys)
     findings = grade(result.alerts)
     redacted = redact(findings, request.policy, request.key)
     report = Report(
@@ -82,34 +104,13 @@ def check(request: Check, progress: Progress) -> Examined:
         modules=result.modules,
         findings=redacted.findings,
         sets=request.index.sets,
-        source=redact_source(
-            kind=source.kind,
-            encrypted=source.encrypted,
-            product_type=source.device.product_type,
-            os_version=source.device.os_version,
-            identifier=source.device.identifier,
-            digest=source.digest,
-            key=request.key,
-            policy=request.policy,
-        ),
+        source=redact_source(source, request.policy, request.key),
         consent=request.consent.summary(),
         redaction=redacted.summary,
         tool=ToolFacts(__version__, result.engine, result.engine_version, request.checked_on),
         demo=request.demo,
     )
     return Examined(report, source, redacted.behind)
-
-
-def _refuse_encrypted(source: Source) -> None:
-    if source.encrypted:
-        raise SpytriageError(
-            _("This backup is encrypted. spytriage cannot open encrypted backups yet."),
-            path=source.path,
-            hint=_(
-                "Keep it: an encrypted backup holds more. Decrypt a copy with `mvt-ios decrypt-backup` on a disk"
-                " that you can wipe, and check that copy."
-            ),
-        )
 
 
 def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, ...]:
@@ -125,7 +126,7 @@ def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, 
         *_about_sets(request.index),
         (unusable > 0, Limit(LimitId.UNUSABLE_INDICATORS, (("indicators", unusable),))),
         (links > 0, Limit(LimitId.SHORTENED_LINKS, (("links", links),))),
-        (not source.encrypted, Limit(LimitId.BACKUP_NOT_ENCRYPTED)),
+        (source.encrypted and result.copied_to_disk, Limit(LimitId.PLAINTEXT_ON_DISK)),
         (idle > 0, Limit(LimitId.MODULES_MATCH_NOTHING, (("modules", idle),))),
         (True, Limit(LimitId.NO_SHUTDOWN_LOG)),
         (True, Limit(LimitId.NO_WIFI_FIGURES)),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spytriage.scan.guard import Guard, end_with_parent, limit_memory
+from spytriage.scan.guard import Guard, end_with_parent, forbid_core_dumps, limit_memory
 from spytriage.scan.protocol import Job, Message, encode
 
 
@@ -24,12 +24,13 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     """
     job = Job.from_line(sys.stdin.buffer.readline())
     end_with_parent()
+    forbid_core_dumps()
     # Only messages may reach the pipe: whatever else prints, prints to nowhere.
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limit_memory(job.memory_bytes)
 
-    guard = Guard(Path(job.workspace))
+    guard = Guard(Path(job.workspace), Path(job.disk))
     guard.lock()
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
     from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415

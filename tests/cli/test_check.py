@@ -193,6 +193,14 @@ class TestNothingIsWrittenAndTheHintHelpsFor:
         self.assert_refused(done, here, "in use")
         assert [path.name for path in (here / "ana").iterdir()] == ["photo.jpg"]
 
+    def test_an_output_folder_inside_the_backup(self, check: Run, phone: Path, here: Path) -> None:
+        before = digest_of(phone)
+
+        self.assert_refused(check(phone, "--output", str(phone / "report")), here, "evidence is never changed")
+
+        assert digest_of(phone) == before
+        assert not (phone / "report").exists()
+
     def test_an_output_folder_without_a_parent(self, check: Run, quiet_phone: Path, here: Path) -> None:
         self.assert_refused(check(quiet_phone, "--output", "no/such/folder"), here, "could not be written")
 

@@ -82,6 +82,14 @@ record = st.one_of(
 )
 
 
+@pytest.fixture
+def published_matcher(mvt: MvtOracle, shared_bundles: list[Path]) -> tuple[SetMatcher, list[Indicator]]:
+    """Load all published sets, here and in MVT."""
+    mvt.load(*shared_bundles)
+    index = load(shared_bundles)
+    return SetMatcher(index.indicators), list(index.indicators)
+
+
 def assert_says_the_same(
     indicators: Sequence[Indicator], method: str, value: str, theirs: list[str] | None, ours: Match | None
 ) -> None:
@@ -156,6 +164,23 @@ def test_every_published_indicator_is_met_where_mvt_meets_it_and_where_it_should
             assert ours is not None
             assert indicator in ours.indicators or value.endswith("beside"), (method, value, ours)
             assert not ours.rule.is_loose or value.endswith("beside"), (method, value, ours)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_mvt_matches_of_the_published_sets_we_match(
+    mvt: MvtOracle, published_matcher: tuple[SetMatcher, list[Indicator]], data: st.DataObject
+) -> None:
+    matcher, indicators = published_matcher
+    indicator = data.draw(st.sampled_from(indicators))
+    around = st.sampled_from(
+        ["", "x", ".", "/", "//", "www.", "https://", "http://a.", ":8443", "?q=", "@", " ", "X", "\\"]
+    )
+    value = data.draw(around) + data.draw(around) + indicator.value + data.draw(around) + data.draw(around)
+    value = data.draw(st.sampled_from([value, value.upper(), value[:16], value[:-1]]))
+    for method, ours in METHODS.items():
+        (theirs,) = mvt.check(method, [value])
+        assert_says_the_same(indicators, method, value, theirs, getattr(matcher, ours)(value))
 
 
 TEXT, PREFIX = MatchRule.LOOSE_URL_TEXT, MatchRule.LOOSE_PATH_PREFIX

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from spytriage.models import (
     Term,
 )
 from spytriage.redaction import CaseKey, load_policy, redact, redact_source
+from spytriage.source import Device, Source
 from tests.tools import KEY
 
 OTHER_KEY = CaseKey(b"o" * 32)
@@ -225,12 +227,9 @@ class TestARedactedFinding:
 
 
 class TestThePhone:
-    def source(self, **changes: Any) -> Any:
-        facts = {
-            "kind": "ios-backup", "encrypted": False, "product_type": "iPhone14,5", "os_version": "17.4.1",
-            "identifier": "00008101-000A1B2C3D4E5F", "digest": b"d" * 32, "key": KEY, "policy": POLICY,
-        }  # fmt: skip
-        return redact_source(**(facts | changes))
+    def source(self, product_type: str = "iPhone14,5", os_version: str = "17.4.1", key: CaseKey = KEY) -> Any:
+        device = Device(product_type, os_version, "00008101-000A1B2C3D4E5F")
+        return redact_source(Source("ios-backup", Path("/x"), False, device, b"d" * 32), POLICY, key)
 
     def test_is_described_by_family_and_major_minor_only(self) -> None:
         source = self.source()

@@ -53,8 +53,8 @@ def test_an_ordinary_report_fits_forty_lines_of_eighty_columns() -> None:
 
 def test_every_gap_is_told_with_its_reason_and_checked_modules_are_counted() -> None:
     printed = _words(_printed(samples.INCONCLUSIVE))
-    assert f"sms.db: {texts.state_text(samples.modules(gaps=True)[18].state)}, it is damaged" in printed
-    assert "WhatsApp ChatStorage.sqlite: " in printed
+    assert f"{texts.state_text(samples.modules(gaps=True)[18].state)} (it is damaged): sms.db" in printed
+    assert "): WhatsApp ChatStorage.sqlite" in printed
     assert re.search(r"checked 15 \d+", printed)
 
 

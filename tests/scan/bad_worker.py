@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 from mvt.common.module import MVTModule
+from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.mixed.whatsapp_contacts import WhatsappContacts
 
 from spytriage.worker import main
@@ -34,6 +36,14 @@ class CrashesAfterContacts(_Bad):
     dependencies = (WhatsappContacts,)
 
     def run(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesWithCopies(_Bad, IOSExtraction):
+    def run(self) -> None:
+        domain, path = "HomeDomain", "Library/SMS/sms.db"
+        copy = self._get_backup_file_from_id(hashlib.sha1(f"{domain}-{path}".encode()).hexdigest())
+        assert Path(copy or "").read_bytes().startswith(b"SQLite format 3")
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spytriage.finding_kinds import Level
 from spytriage.models import (
     Attribution,
+    BackupKeys,
     CoverageState,
     Indicator,
     IndicatorType,
@@ -53,7 +54,7 @@ def test_a_message_survives_the_pipe(message: Any) -> None:
 
 
 def test_a_job_survives_the_pipe() -> None:
-    job = Job("ios-backup", "/a/ñ", "/b", 1 << 30, ("SMS",), INDICATORS)
+    job = Job("ios-backup", "/a/ñ", "/b", "/c", 1 << 30, ("SMS",), INDICATORS, BackupKeys({3: b"k" * 32}, None))
 
     assert Job.from_line(job.to_line()) == job
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spytriage.errors import SpytriageError
 from spytriage.source import recognise
-from spytriage.source.ios_backup import _read_plist
+from spytriage.source.ios_backup import read_plist
 
 
 def test_a_backup_folder_is_recognised(phone: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_property_list_of_any_bytes_is_facts_or_nothing(content: bytes) -> Non
     path = Path(os.environ.get("TMPDIR", "/tmp")) / f"spytriage-test-{os.getpid()}.plist"
     path.write_bytes(b"bplist00" + content)
     try:
-        assert isinstance(_read_plist(path), dict)
+        assert isinstance(read_plist(path), dict)
     finally:
         path.unlink()
 

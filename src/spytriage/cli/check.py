@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from spytriage.cli.options import checked_on, language_option, output_option, printing_options
+from spytriage.cli.password import password_options, unlocking
 from spytriage.i18n import _
 
 
@@ -15,7 +16,8 @@ from spytriage.i18n import _
     help=_(
         "Check the backup at PATH and write a redacted report.\n\n"
         "PATH is a backup folder that Finder, iTunes or idevicebackup2 wrote, or the folder that holds exactly one. "
-        "Nothing is written into it, and nothing goes over the network.\n\n"
+        "Nothing is written into it, and nothing goes over the network. An encrypted backup is not decrypted to disk: "
+        "what is read of it is decrypted in memory, piece by piece.\n\n"
         "Exit code: 0 no match, 3 match, 4 suspicious, 5 inconclusive, 1 error, 2 wrong usage.\n\n"
         "\b\n"
         "Examples:\n"
@@ -68,6 +70,7 @@ from spytriage.i18n import _
         "Needs the consent share-sealed. Repeatable."
     ),
 )
+@password_options
 @language_option()
 @printing_options
 def command(
@@ -78,6 +81,8 @@ def command(
     consent_file: Path | None,
     policy: str,
     recipients: tuple[str, ...],
+    password_file: Path | None,
+    key_file: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -88,17 +93,21 @@ def command(
     from spytriage.indicators import select
     from spytriage.pipeline import Check
     from spytriage.redaction import CaseKey, load_policy
-    from spytriage.scan import forbid_network
+    from spytriage.scan import forbid_core_dumps, forbid_network, sweep
 
     forbid_network()
+    forbid_core_dumps()
+    sweep()
+    unlock = unlocking(password_file, key_file, quiet=quiet or as_json)
     request = Check(
         path=path,
-        index=select(indicator_paths, set_names),
+        index=select(indicator_paths, set_names, checked_on()),
         consent=consent_for(consent_file),
         checked_on=checked_on(),
         key=CaseKey.new(),
         policy=load_policy(policy),
         recipients=parse_recipients(recipients) if recipients else None,
+        unlock=unlock,
     )
     report = check_and_deliver(request, output or next_free_folder(), as_json=as_json, quiet=quiet)
     return report.outcome.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from spytriage.cli.progress import shown_progress
@@ -24,7 +25,7 @@ def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: boo
     """
     output = require_unused(output)  # before the long part
     with shown_progress(quiet=quiet or as_json) as progress:
-        examined = check(request, progress)
+        examined = check(replace(request, output=output), progress)
     report, files = hand_over(request, examined, output)
     if as_json:
         sys.stdout.buffer.write(files[0].read_bytes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
         "Examples:\n"
         "  spytriage demo\n"
         "  spytriage demo --output my-first-report --lang es\n"
-        "  spytriage demo --keep-phone demo-phone      then: spytriage check demo-phone"
+        "  spytriage demo --keep-phone demo-phone      then: spytriage check demo-phone\n"
+        "  spytriage demo --encrypted --keep-phone demo-phone"
     ),
 )
 @output_option(_("New folder for the report. Default: spytriage-demo, or the next free name."))
@@ -40,20 +40,26 @@ if TYPE_CHECKING:
     metavar="DIR",
     help=_("Leave the invented phone's backup in this new folder, to practise on."),
 )
+@click.option(
+    "--encrypted", is_flag=True, help=_("Encrypt the backup, with the password `invented-password`, and check that.")
+)
 @click.option("--seed", type=int, default=2021, show_default=True, help=_("One seed is one phone."))
 @language_option()
 @printing_options
-def command(output: Path | None, keep_phone: Path | None, seed: int, as_json: bool, quiet: bool) -> int:
+def command(
+    output: Path | None, keep_phone: Path | None, encrypted: bool, seed: int, as_json: bool, quiet: bool
+) -> int:
     """Run the demo; exit 0 when the check came out as planted."""
     from spytriage.cli.deliver import check_and_deliver, next_free_folder
     from spytriage.demo import write_phone
-    from spytriage.scan import forbid_network
+    from spytriage.scan import forbid_network, private_folder
 
     forbid_network()
-    with nullcontext(keep_phone) if keep_phone else tempfile.TemporaryDirectory(prefix="spytriage-demo-") as folder:
-        phone = write_phone(Path(folder), seed=seed)
+    with nullcontext(keep_phone) if keep_phone else private_folder() as folder:
+        backup = keep_phone or folder / "phone"
+        phone = write_phone(backup, seed=seed, encrypted=encrypted)
         report = check_and_deliver(
-            _demo_check(Path(folder), seed),
+            _demo_check(backup, seed),
             output or next_free_folder("spytriage-demo"),
             as_json=as_json,
             quiet=quiet,
@@ -64,7 +70,9 @@ def command(output: Path | None, keep_phone: Path | None, seed: int, as_json: bo
 
 def _demo_check(folder: Path, seed: int) -> Check:
     """Return the check of the demo phone; its case key comes from the seed, so that one seed is one report."""
+    from spytriage.cli.password import unlocking_with
     from spytriage.consent import Consent, Grant
+    from spytriage.demo import DEMO_PASSWORD
     from spytriage.indicators import select
     from spytriage.indicators.data import data_file
     from spytriage.pipeline import Check
@@ -78,6 +86,7 @@ def _demo_check(folder: Path, seed: int) -> Check:
         checked_on=day,
         key=CaseKey(hashlib.sha256(f"spytriage demo {seed}".encode()).digest()),
         demo=True,
+        unlock=unlocking_with(DEMO_PASSWORD),
     )
 
 

@@ -14,6 +14,7 @@ from spytriage.text import printable
 
 if TYPE_CHECKING:
     from spytriage.indicators.bundle import Bundle
+    from spytriage.indicators.catalogue import CatalogueEntry
     from spytriage.indicators.diff import Difference
     from spytriage.indicators.lint import Verdict
     from spytriage.indicators.store import Candidate, Record
@@ -57,7 +58,7 @@ def list_command() -> None:
     from spytriage.indicators.store import records
 
     installed = records()
-    headings = (_("Set"), _("Family"), _("Publisher"), _("Indicators"), _("Usable"), _("Days old"), _("State"))
+    headings = (_("Set"), _("Family"), _("Publisher"), _("Usable/all"), _("Days old"), _("State"))
     _print_table(headings, [_embedded_row(), *map(_installed_row, installed), *_known_rows(installed)])
     for line in _advice(installed):
         click.echo(line)
@@ -79,8 +80,19 @@ def list_command() -> None:
 @language_option()
 def show(name: str, show_all: bool) -> None:
     """Print one set."""
-    from spytriage.indicators.store import read_set
+    from spytriage.indicators.catalogue import entry_named
+    from spytriage.indicators.store import is_installed, read_set
 
+    known = entry_named(name)
+    if known is not None and not is_installed(name):
+        facts: list[tuple[object, object]] = [
+            (_("Set"), name),
+            (_("Title"), known.title),
+            (_("Publisher"), known.publisher),
+        ]
+        _print_table(("", ""), facts + _origin(known))
+        click.echo(_("Not installed. Run `spytriage indicators update {name}` to install it.").format(name=name))
+        return
     bundle = read_set(name, checked_on())
     _print_table(("", ""), _facts(bundle))
     for entry in bundle.set.unusable:
@@ -234,8 +246,9 @@ def _print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> N
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=any(headings))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for place, heading in enumerate(headings):
+        # A name or a number that is broken in two cannot be typed or compared.
+        table.add_column(heading, overflow="fold", no_wrap=place in {0, 3, 4})
     for row in rows:
         # Text, not markup: names of sets and families are written by whoever published them.
         table.add_row(*(Text(printable(str(cell))) for cell in row))
@@ -247,27 +260,25 @@ def _embedded_row() -> tuple[object, ...]:
 
     embedded = load_embedded(checked_on()).sets[0]
     families = ", ".join(embedded.families)
-    return (embedded.name, families, embedded.publisher, embedded.total, embedded.usable, "", _("embedded"))
+    return (embedded.name, families, embedded.publisher, f"{embedded.usable}/{embedded.total}", "", _("embedded"))
 
 
 def _installed_row(record: Record) -> tuple[object, ...]:
     state = _("pinned") if record.catalogued else _("newer than the pin") if record.official else _("unlisted")
-    age = record.age(checked_on())
-    return (record.name, record.family, record.publisher, record.total, record.usable, age, state)
+    usable = f"{record.usable}/{record.total}"
+    return (record.name, record.family, record.publisher, usable, record.age(checked_on()), state)
 
 
 def _known_rows(installed: Sequence[Record]) -> list[tuple[object, ...]]:
     from spytriage.indicators.catalogue import catalogue
 
     names = {record.name for record in installed}
+    states = {True: _("not installed"), False: _("not installed, not pinned")}
     return [
-        (
-            entry.name, entry.family or "", entry.publisher, entry.total or "", "", "",
-            _("not installed") if entry.sha256 else _("not installed, not pinned"),
-        )
+        (entry.name, entry.family or "", entry.publisher, entry.total or "", "", states[entry.sha256 is not None])
         for entry in catalogue()
         if entry.name not in names
-    ]  # fmt: skip
+    ]
 
 
 def _advice(installed: Sequence[Record]) -> list[str]:
@@ -302,10 +313,18 @@ def _facts(bundle: Bundle) -> list[tuple[object, object]]:
         (_("Not matched"), len(found.unusable)),
         *counts.most_common(),
     ]
-    if entry := entry_of(found.sha256):
-        rows.append((_("Published in"), f"{entry.repository}, {entry.path}, {entry.commit}"))
-        rows.append((_("Licence"), entry.licence or ""))
-    return rows
+    entry = entry_of(found.sha256)
+    return rows + _origin(entry) if entry else rows
+
+
+def _origin(entry: CatalogueEntry) -> list[tuple[object, object]]:
+    """Return what the catalogue says of where a set comes from."""
+    return [
+        (_("Published in"), f"{entry.repository}, {entry.path}"),
+        (_("Licence"), entry.licence or _("not looked at")),
+        (_("Pinned version"), entry.commit or _("not pinned")),
+        (_("Pinned on"), entry.pinned_on or ""),
+    ]
 
 
 def _reason(word: str) -> str:
@@ -320,12 +339,14 @@ def _print_verdict(verdict: Verdict) -> None:
         click.echo(" ".join(filter(None, (f"{place}:", problem.severity.value, problem.object_id, problem.text))))
     if verdict.bundle is not None:
         found = verdict.bundle.set
-        text = _("{path}: {total} indicators, {usable} usable, {unusable} not matched; {errors} errors")
+        text = _("{path}: {total} indicators, {usable} usable, {unusable} not matched; errors: {errors}")
         numbers = {"total": found.total, "usable": found.usable, "unusable": len(found.unusable)}
         click.echo(text.format(path=printable(str(verdict.path)), errors=verdict.errors, **numbers))
 
 
-def _print_installed(installed: Iterable[Record]) -> None:
+def _print_installed(installed: Sequence[Record]) -> None:
+    if not installed:
+        click.echo(_("Nothing to install: the embedded set is always there."))
     for record in installed:
         text = (
             _("Installed: {name} ({usable} of {total} indicators usable), the version that the catalogue pins")
@@ -340,11 +361,11 @@ def _print_installed(installed: Iterable[Record]) -> None:
 def _agreed(candidate: Candidate, yes: bool) -> bool:
     """Show what an unpinned version changes, and ask."""
     from spytriage.indicators.diff import compare
-    from spytriage.indicators.store import read_set, records
+    from spytriage.indicators.store import is_installed, read_set
 
     name = candidate.bundle.set.name
     click.echo(f"{name}:")
-    if name in {record.name for record in records()}:
+    if is_installed(name):
         _print_difference(compare(read_set(name, checked_on()), candidate.bundle), _SHOWN)
     else:
         click.echo(_("  new: {usable} usable indicators").format(usable=candidate.bundle.set.usable))

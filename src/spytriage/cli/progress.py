@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spytriage.artefacts import artefact_of
 from spytriage.i18n import _
 from spytriage.models import ModuleCoverage
+from spytriage.report.texts import state_text
 from spytriage.scan import Progress
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 class SilentProgress:
     """Shows nothing."""
+
+    def starting(self) -> None:
+        """Show nothing."""
 
     def planned(self, modules: Sequence[str]) -> None:
         """Show nothing."""
@@ -30,8 +34,13 @@ class SilentProgress:
 
 
 class _BarProgress:
+    """A bar that is shown from the start of the scan on: before it, the terminal belongs to the questions."""
+
     def __init__(self, bar: Bar, task: TaskID) -> None:
         self._bar, self._task = bar, task
+
+    def starting(self) -> None:
+        self._bar.start()
 
     def planned(self, modules: Sequence[str]) -> None:
         self._bar.update(self._task, total=len(modules))
@@ -39,8 +48,9 @@ class _BarProgress:
     def started(self, module: str) -> None:
         self._bar.update(self._task, description=artefact_of(module).label)
 
-    def ended(self, coverage: ModuleCoverage) -> None:  # noqa: ARG002 (the ledger is shown at the end)
-        self._bar.advance(self._task)
+    def ended(self, coverage: ModuleCoverage) -> None:
+        line = f"{artefact_of(coverage.name).label}: {state_text(coverage.state)}"
+        self._bar.update(self._task, advance=1, last=line)
 
 
 @contextmanager
@@ -61,6 +71,10 @@ def shown_progress(*, quiet: bool) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
     )
-    with Bar(*columns, console=console, transient=True) as bar:
-        yield _BarProgress(bar, bar.add_task(_("starting"), total=None))
+    bar = Bar(*columns, console=console, transient=True)
+    try:
+        yield _BarProgress(bar, bar.add_task(_("starting"), total=None, last=""))
+    finally:
+        bar.stop()

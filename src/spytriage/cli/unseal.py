@@ -47,7 +47,10 @@ _PATH = click.Path(path_type=Path)
 def command(evidence: Path, identity: Path, report: Path | None, refs: tuple[str, ...], output: Path | None) -> None:
     """Check, warn, then show or write."""
     from spytriage.evidence import read_identities, unseal
+    from spytriage.scan import forbid_core_dumps, forbid_network
 
+    forbid_network()
+    forbid_core_dumps()
     opened = unseal(evidence, read_identities(identity), report or evidence.with_name("report.json"))
     findings = opened.only(refs)
     _warn(findings)

@@ -5,6 +5,7 @@
     databases      records to the bytes of each database and property list (tables: schemas.sql)
     formats        SQLite and property lists as bytes, the same ones for the same content
     backup_format  files to a backup folder: Manifest.db and its property lists
+    encryption     the keybag of an encrypted backup, and what it encrypts
 
 `write_phone` puts them together. Nothing here reads a clock or chance that the seed does not give.
 """
@@ -21,11 +22,14 @@ from urllib.parse import urlsplit
 
 from spytriage.demo import databases as make
 from spytriage.demo.backup_format import BackupFile, write_backup
+from spytriage.demo.encryption import Keybag
 from spytriage.demo.records import Story
 from spytriage.demo.story import tell
 from spytriage.models import IndicatorType
 
-__all__ = ["DemoPhone", "Planted", "write_phone"]
+__all__ = ["DEMO_PASSWORD", "DemoPhone", "Planted", "write_phone"]
+
+DEMO_PASSWORD = "invented-password"  # noqa: S105 (printed in the help: nobody's data is behind it)
 
 _GROUP = "AppDomainGroup-group."
 _WHATSAPP = _GROUP + "net.whatsapp.WhatsApp.shared"
@@ -73,19 +77,21 @@ class DemoPhone:
     """Strings of eight characters and more that must never stand in a report; no indicator is among them."""
 
 
-def write_phone(folder: Path, *, seed: int = 2021, planted: bool = True) -> DemoPhone:
-    """Write the backup of an invented iPhone, not encrypted.
+def write_phone(folder: Path, *, seed: int = 2021, planted: bool = True, encrypted: bool = False) -> DemoPhone:
+    """Write the backup of an invented iPhone.
 
     Args:
         folder: does not exist yet, or is empty; all of the backup is written, or nothing.
         seed: one seed is one phone: the same bytes in every file.
         planted: whether traces of the set "demo" are on the phone; all else is the same without them.
+        encrypted: whether the backup is encrypted, with `DEMO_PASSWORD`.
 
     Raises:
         SpytriageError: the folder is in use or cannot be written.
     """
     story = tell(seed, planted=planted)
-    write_backup(folder, story.device, story.apps, phone_files(story))
+    seal = Keybag(DEMO_PASSWORD, story.device.udid) if encrypted else None
+    write_backup(folder, story.device, story.apps, phone_files(story), seal)
     return DemoPhone(story.device.udid, tuple(_planted(story)), _secrets(story))
 
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import plistlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from spytriage.demo.formats import binary_plist, database, plist_date
 from spytriage.errors import SpytriageError
@@ -29,6 +30,7 @@ from spytriage.i18n import _
 _FILE, _FOLDER, _LINK = 1, 2, 4  # Files.flags
 _MODES = {_FILE: 0o100644, _FOLDER: 0o040755, _LINK: 0o120755}
 _COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
+PROTECTION_CLASS = 3  # of every file here: readable after the first unlock
 _MOBILE = 501  # user and group id of the user "mobile"
 
 
@@ -83,20 +85,48 @@ class Device:
     backed_up: datetime  # UTC
 
 
-def write_backup(folder: Path, device: Device, apps: Sequence[App], files: Sequence[BackupFile]) -> None:
-    """Write an unencrypted backup into a folder that does not exist yet or is empty; all of it or nothing.
+class Seal(Protocol):
+    """Encrypts a backup; `encryption.Keybag` is the one there is."""
+
+    def file_key(self, file_id: str) -> bytes:
+        """Return the key of a file, wrapped, as its manifest entry holds it."""
+
+    def file(self, file_id: str, content: bytes) -> bytes:
+        """Return a file's content, encrypted."""
+
+    def manifest(self, content: bytes) -> bytes:
+        """Return Manifest.db, encrypted if its key is in `manifest_plist`."""
+
+    def manifest_plist(self) -> Mapping[str, Any]:
+        """Return what Manifest.plist holds beside what it holds anyway."""
+
+
+def write_backup(
+    folder: Path, device: Device, apps: Sequence[App], files: Sequence[BackupFile], seal: Seal | None = None
+) -> None:
+    """Write a backup into a folder that does not exist yet or is empty; all of it or nothing.
+
+    Args:
+        folder: where to.
+        device: the phone.
+        apps: what Info.plist lists.
+        files: what was on the phone.
+        seal: encrypts it; None leaves it in clear.
 
     Raises:
         SpytriageError: the folder is in use or cannot be written.
     """
     entries = [*_folders(files), *files]
-    contents = {f"{file.file_id[:2]}/{file.file_id}": file.content for file in entries if file.flags == _FILE}
-    contents["Manifest.db"] = database("Manifest.db", {_COLUMNS: _manifest_rows(entries)})
-    contents["Manifest.plist"] = binary_plist(_manifest_plist(device, apps))
-    contents["Status.plist"] = binary_plist(_status_plist(device))
-    contents["Info.plist"] = plistlib.dumps(_info_plist(device, apps))
+    manifest = database("Manifest.db", {_COLUMNS: _manifest_rows(entries, seal)})
+    keys = seal.manifest_plist() if seal else {}
+    front = {
+        "Manifest.db": seal.manifest(manifest) if seal else manifest,
+        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
+        "Status.plist": binary_plist(_status_plist(device)),
+        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
+    }
     try:
-        _write_all(folder, contents)
+        _write_all(folder, chain(front.items(), _stored(entries, seal)))
     except OSError as error:
         raise SpytriageError(
             _("The invented phone could not be written."),
@@ -105,8 +135,8 @@ def write_backup(folder: Path, device: Device, apps: Sequence[App], files: Seque
         ) from error
 
 
-def mbfile(file: BackupFile, inode: int) -> bytes:
-    """Return the archived `MBFile` object of an entry."""
+def mbfile(file: BackupFile, inode: int, wrapped_key: bytes = b"") -> bytes:
+    """Return the archived `MBFile` object of an entry; an encrypted file has a wrapped key."""
     stamp = int(file.modified.timestamp())
     fields: dict[str, Any] = {
         "$class": plistlib.UID(3),
@@ -117,15 +147,19 @@ def mbfile(file: BackupFile, inode: int) -> bytes:
         "LastModified": stamp,
         "LastStatusChange": stamp,
         "Mode": _MODES[file.flags],
-        "ProtectionClass": 3 if file.flags == _FILE else 0,  # 3: readable after the first unlock
+        "ProtectionClass": PROTECTION_CLASS if file.flags == _FILE else 0,
         "RelativePath": plistlib.UID(2),
         "Size": len(file.content),
         "UserID": _MOBILE,
     }
-    objects = ["$null", fields, file.path, {"$classes": ["MBFile", "NSObject"], "$classname": "MBFile"}]
+    objects: list[Any] = ["$null", fields, file.path, {"$classes": ["MBFile", "NSObject"], "$classname": "MBFile"}]
     if file.link_target:
         fields["Target"] = plistlib.UID(len(objects))
         objects.append(file.link_target)
+    if wrapped_key:
+        fields["EncryptionKey"] = plistlib.UID(len(objects))
+        objects.append({"$class": plistlib.UID(len(objects) + 1), "NS.data": wrapped_key})
+        objects.append({"$classes": ["NSMutableData", "NSData", "NSObject"], "$classname": "NSMutableData"})
     archive = {
         "$archiver": "NSKeyedArchiver",
         "$objects": objects,
@@ -145,9 +179,17 @@ def _folders(files: Sequence[BackupFile]) -> list[BackupFile]:
     return [BackupFile(domain, path, b"", at, is_folder=True) for (domain, path), at in sorted(found.items())]
 
 
-def _manifest_rows(entries: Sequence[BackupFile]) -> Iterable[tuple[str, str, str, int, bytes]]:
+def _manifest_rows(entries: Sequence[BackupFile], seal: Seal | None) -> Iterable[tuple[str, str, str, int, bytes]]:
     for inode, file in enumerate(entries, start=10_000):
-        yield file.file_id, file.domain, file.path, file.flags, mbfile(file, inode)
+        key = seal.file_key(file.file_id) if seal and file.content else b""
+        yield file.file_id, file.domain, file.path, file.flags, mbfile(file, inode, key)
+
+
+def _stored(entries: Sequence[BackupFile], seal: Seal | None) -> Iterator[tuple[str, bytes]]:
+    for file in entries:
+        if file.flags == _FILE:
+            content = seal.file(file.file_id, file.content) if seal and file.content else file.content
+            yield f"{file.file_id[:2]}/{file.file_id}", content
 
 
 def _info_plist(device: Device, apps: Sequence[App]) -> dict[str, Any]:
@@ -219,7 +261,7 @@ def _status_plist(device: Device) -> dict[str, Any]:
     }
 
 
-def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SpytriageError(
             _("The folder for the invented phone is already in use."),
@@ -228,7 +270,7 @@ def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True) as partial:
-        for name, content in contents.items():
+        for name, content in contents:
             target = Path(partial, name)
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)

@@ -68,7 +68,7 @@ def read_facts(path: Path) -> Facts:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SpytriageError(_("The facts file cannot be read as YAML."), path=path, hint=hint) from error
     try:
-        sources = document["sources"]
+        sources = {key: _source(row) for key, row in document["sources"].items()}
         facts = [
             Fact(IndicatorType(row["type"]), value, sources[row["source"]])
             for row in document["indicators"]
@@ -78,7 +78,7 @@ def read_facts(path: Path) -> Facts:
         dated = document["dated"]
         if not facts or type(dated) is not date or not all(isinstance(fact.value, str) for fact in facts):
             raise ValueError  # noqa: TRY301 (one message for whatever is wrong with the format)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SpytriageError(_("The facts file is not of the documented format."), path=path, hint=hint) from error
     for fact in facts:
         if problem := value_problem(fact.type, fact.value):
@@ -138,6 +138,10 @@ def pattern_of(kind: IndicatorType, value: str) -> str:
     return f"[{key} = '{escaped}']"
 
 
+def _source(row: dict[str, Any]) -> dict[str, str]:
+    return {"title": str(row["title"])} | {key: str(text) for key, text in row.items()}
+
+
 def _by_value(facts: Facts) -> dict[tuple[IndicatorType, str], list[dict[str, str]]]:
     values: dict[tuple[IndicatorType, str], list[dict[str, str]]] = {}
     for fact in facts.facts:
@@ -147,8 +151,8 @@ def _by_value(facts: Facts) -> dict[tuple[IndicatorType, str], list[dict[str, st
 
 def _reference(source: dict[str, str]) -> dict[str, Any]:
     detail = ", ".join(f"{key} {source[key]}" for key in ("repository", "path", "commit", "licence") if key in source)
-    reference = {"source_name": source["title"], "url": source.get("url"), "description": detail or None}
-    return {key: text for key, text in reference.items() if text}
+    reference = {"source_name": source["title"], "description": detail or source["title"]}
+    return {**reference, "url": source["url"]} if "url" in source else reference
 
 
 def _ident(kind: str, *parts: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -16,8 +17,8 @@ _PLAIN_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _BARE_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z][a-z0-9-]{0,62}")  # a name in its one spelling; no address
 _SCHEME = re.compile(r"[a-z0-9.+:-]*//", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAX_URL = 16_384
-"""Characters of a URL that are parsed; browsers and messages stay far below."""
+MAX_HOST = 1_024
+"""How many characters of a host are looked at, from its end, where the domain stands. The DNS allows 253."""
 
 # Names that are used inside one network only (RFC 6762, 8375, 6761, and common practice).
 _PRIVATE_ZONES = (
@@ -51,7 +52,7 @@ class Site(NamedTuple):
 
 def parse_site(text: str) -> Site | None:
     """Return the parts of a URL, a bare host or an address that matter; None when there is no host in it."""
-    text = text.strip()[:_MAX_URL]
+    text = text.strip()
     if _BARE_NAME.fullmatch(text):  # nearly every published domain
         return Site(text, None, "")
     if address := canonical_address(text):  # an IPv6 address without brackets
@@ -81,13 +82,12 @@ def _port(parts: SplitResult) -> int | None:
 def canonical_host(host: str) -> str:
     r"""Return a host in one spelling, or "" when nothing is left of it.
 
-    Raises:
-        ValueError: the name cannot stand in the DNS, and is no address.
+    What cannot stand in the DNS is kept: a browser may have gone there all the same.
 
     >>> canonical_host("EVIL.Example.")
     'evil.example'
     """
-    host = host.partition("\\")[0].rstrip(".").lower()  # browsers read a backslash as the end of the host
+    host = host.partition("\\")[0].strip(".").lower()[-MAX_HOST:]  # browsers read a backslash as the end of the host
     if _PLAIN_HOST.fullmatch(host):
         return host
     if address := canonical_address(host):
@@ -97,12 +97,9 @@ def canonical_host(host: str) -> str:
     if not host.isascii():
         import idna  # noqa: PLC0415 (its tables are large, and few hosts need them)
 
-        # Nontransitional UTS 46, as browsers do; idna.IDNAError is a ValueError.
-        host = idna.encode(host, uts46=True).decode("ascii")
-    host = host.rstrip(".").lower()
-    if host and not _PLAIN_HOST.fullmatch(host):
-        raise ValueError("not a host name")
-    return host
+        with suppress(idna.IDNAError):
+            host = idna.encode(host, uts46=True).decode("ascii")  # nontransitional, as browsers do
+    return ".".join(filter(None, host.lower().split(".")))
 
 
 def canonical_address(text: str) -> str:
@@ -145,6 +142,8 @@ def address_problem(text: str) -> str | None:
 
 def host_problem(host: str) -> str | None:
     """Return why a canonical host name cannot be an indicator, as a stable word; None when it can."""
+    if not _PLAIN_HOST.fullmatch(host):
+        return "not-a-host-name"
     if "." not in host:
         return "private-host" if host == "localhost" else "single-label-host"
     if host.endswith(_PRIVATE_ZONES):

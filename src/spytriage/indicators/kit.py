@@ -17,7 +17,7 @@ from spytriage.atomic import write_new_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import MAX_BUNDLE_BYTES, read_bytes
-from spytriage.indicators.sets import bundle_files
+from spytriage.indicators.sets import bundle_files, is_bundle_name
 from spytriage.indicators.store import Candidate, Record, candidate, install, kit_manifest, records, stored_bundle
 
 MANIFEST = "kit.json"
@@ -116,7 +116,7 @@ def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipIn
         raise SpytriageError(
             _("The zip holds links, or names that lead outside of it or come twice."), path=path, hint=hint
         )
-    return [member for member in members if Path(member.filename).suffix.lower() in {".stix2", ".json"}]
+    return [member for member in members if is_bundle_name(member.filename)]
 
 
 def _is_tricky(member: zipfile.ZipInfo) -> bool:

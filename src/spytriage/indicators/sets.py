@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -75,23 +75,32 @@ def unlisted_name(text: str) -> str:
     return f"{name}-unlisted" if name == EMBEDDED or entry_named(name) else name
 
 
+def is_bundle_name(name: str) -> bool:
+    """Return whether a file in a folder or zip is taken for a bundle.
+
+    Hidden files are not: macOS leaves `._name.stix2` beside each file on a stick, and `__MACOSX/` in each zip.
+    """
+    parts = PurePosixPath(name).parts
+    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not is_hidden and PurePosixPath(name).suffix.lower() in _SUFFIXES
+
+
 def bundle_files(paths: Sequence[Path]) -> list[Path]:
     """Return the bundles that the given files and folders hold, in a fixed order.
 
     Raises:
-        SpytriageError: a path does not exist, or a folder holds no bundle.
+        SpytriageError: a folder cannot be read, or holds no bundle.
     """
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inside = sorted(child for child in path.iterdir() if child.suffix.lower() in _SUFFIXES and child.is_file())
-        if not inside:
-            raise SpytriageError(
-                _("The folder holds no indicator bundle."),
-                path=path,
-                hint=_("Put .stix2 or .json files into it."),
-            )
-        files += inside
-    return files
+    return [file for path in paths for file in (_bundles_in(path) if path.is_dir() else [path])]
+
+
+def _bundles_in(folder: Path) -> list[Path]:
+    try:
+        inside = sorted(child for child in folder.iterdir() if is_bundle_name(child.name) and child.is_file())
+    except OSError as error:
+        hint = _("Check that you may read it.")
+        raise SpytriageError(_("The folder cannot be read."), path=folder, hint=hint) from error
+    if not inside:
+        hint = _("Put .stix2 or .json files into it.")
+        raise SpytriageError(_("The folder holds no indicator bundle."), path=folder, hint=hint)
+    return inside

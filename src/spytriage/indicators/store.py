@@ -92,10 +92,17 @@ def records() -> list[Record]:
 
 def _read_record(path: Path) -> Record:
     try:
-        return Record(**json.loads(path.read_bytes()))
+        record = Record(**json.loads(path.read_bytes()))
+        date.fromisoformat(record.imported_on)
     except (OSError, ValueError, TypeError) as error:
         hint = _("Delete this file and import the set again.")
         raise SpytriageError(_("The record of an installed set is damaged."), path=path, hint=hint) from error
+    return record
+
+
+def is_installed(name: str) -> bool:
+    """Return whether a set of that name is installed (the embedded one is not: it is always there)."""
+    return any(record.name == name for record in records())
 
 
 def installed_sets(today: date | None = None) -> IndicatorIndex:
@@ -184,15 +191,13 @@ def install(candidates: Iterable[Candidate], today: date | None = None) -> list[
     The embedded set is left out: it is always there.
 
     Raises:
-        SpytriageError: the data folder cannot be written.
+        SpytriageError: the data folder cannot be written, or two of the sets have one name.
     """
     folder = _folder()
     day = (today or datetime.now(UTC).date()).isoformat()
     installed = []
-    for ready in candidates:
+    for ready in _distinct(candidates):
         found = ready.bundle.set
-        if found.embedded:
-            continue
         record = Record(
             found.name, found.title, found.publisher, ", ".join(found.families[:3]), found.sha256, day,
             ready.official, found.total, found.usable,
@@ -207,6 +212,17 @@ def install(candidates: Iterable[Candidate], today: date | None = None) -> list[
         installed.append(record)
     _forget_unused(folder)
     return installed
+
+
+def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
+    by_name: dict[str, Candidate] = {}
+    for ready in candidates:
+        found = ready.bundle.set
+        known = by_name.setdefault(found.name, ready)
+        if known.bundle.set.sha256 != found.sha256:
+            message = _("Two different sets have the name %(name)s. Nothing was installed.") % {"name": found.name}
+            raise SpytriageError(message, hint=_("Rename one of the files."))
+    return [ready for ready in by_name.values() if not ready.bundle.set.embedded]
 
 
 def _replace(path: Path, content: bytes) -> None:

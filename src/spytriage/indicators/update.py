@@ -1,4 +1,8 @@
-"""Fetch sets from where they are published. The only part of spytriage that uses the network."""
+"""Fetch sets from where they are published. The only part of spytriage that uses the network.
+
+SPYTRIAGE_UPDATE_URL names another host with the same folders, such as a mirror. A pinned set is verified by its SHA-256
+wherever it comes from.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +124,7 @@ def _fetch(entry: CatalogueEntry, version: str, limit: int) -> bytes:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
+        error.close()  # it is also the server's answer, with a connection of its own
         if error.code in {301, 302, 303, 307, 308}:
             return _("the server sends us elsewhere")
         return _("the server answers %(code)d") % {"code": error.code}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from spytriage.finding_kinds import Trace
 from spytriage.models import (
@@ -173,27 +173,43 @@ def _folded(findings: Sequence[RedactedFinding]) -> list[tuple[RedactedFinding, 
     return [(replace(finding, count=len(places)), places) for finding, places in folded.values()]
 
 
-def redact_source(
-    *,
-    kind: str,
-    encrypted: bool,
-    product_type: str,
-    os_version: str,
-    identifier: str,
-    digest: bytes,
-    key: CaseKey,
-    policy: Policy,
-) -> SourceFacts:
+class DescribedDevice(Protocol):
+    """What an acquisition says of the phone; the source stage hands it on, and it is raw."""
+
+    @property
+    def product_type(self) -> str: ...  # noqa: D102 (a table of attributes)
+    @property
+    def os_version(self) -> str: ...  # noqa: D102
+    @property
+    def identifier(self) -> str: ...  # noqa: D102
+
+
+class DescribedSource(Protocol):
+    """What is told of an acquisition; raw."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102 (a table of attributes)
+    @property
+    def encrypted(self) -> bool: ...  # noqa: D102
+    @property
+    def device(self) -> DescribedDevice: ...  # noqa: D102
+    @property
+    def digest(self) -> bytes: ...  # noqa: D102
+
+
+def redact_source(source: DescribedSource, policy: Policy, key: CaseKey) -> SourceFacts:
     """Return what may leave of a phone's description: its family, major.minor, a label, a keyed digest; or none."""
     if not policy.device:
-        return SourceFacts(kind, encrypted, "unknown", "unknown", device=None, digest=None)
-    family = re.match(r"iPhone|iPad|iPod", product_type)
-    version = re.match(r"(\d{1,2}\.\d{1,2})(\.|$)", os_version, re.ASCII)
+        return SourceFacts(source.kind, source.encrypted, "unknown", "unknown", device=None, digest=None)
+    device = source.device
+    family = re.match(r"iPhone|iPad|iPod", device.product_type)
+    version = re.match(r"(\d{1,2}\.\d{1,2})(\.|$)", device.os_version, re.ASCII)
+    label = device.identifier and policy.pseudonyms
     return SourceFacts(
-        kind=kind,
-        encrypted=encrypted,
+        kind=source.kind,
+        encrypted=source.encrypted,
         model_family=family.group() if family else "unknown",
         os_version=version.group(1) if version else "unknown",
-        device=key.pseudonym(PseudonymKind.DEVICE, identifier) if identifier and policy.pseudonyms else None,
-        digest=key.digest("acquisition", digest).hex(),
+        device=key.pseudonym(PseudonymKind.DEVICE, device.identifier) if label else None,
+        digest=key.digest("acquisition", source.digest).hex(),
     )

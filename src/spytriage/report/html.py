@@ -58,7 +58,7 @@ def to_html(report: Report) -> bytes:
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         outcome=texts.outcome_texts(report.outcome),
-        limits=[limit for limit in report.limits if limit.id not in _TOLD_ELSEWHERE],
+        limits=[limit for limit in report.told_limits if limit.id not in _TOLD_ELSEWHERE],
         demo=texts.limit_text(Limit(LimitId.DEMO)),
         operator_knows=texts.limit_text(Limit(LimitId.OPERATOR_KNOWS)),
         states=by_state(report.modules),

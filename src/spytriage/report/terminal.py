@@ -16,7 +16,7 @@ from rich.text import Text
 
 from spytriage.artefacts import artefact_of
 from spytriage.i18n import _, ngettext
-from spytriage.models import LimitId, ModuleCoverage, Outcome, Report
+from spytriage.models import CoverageState, LimitId, ModuleCoverage, Outcome, Report
 from spytriage.report import texts
 from spytriage.report.arrange import Group, by_state, grouped, shown
 from spytriage.text import printable
@@ -87,18 +87,21 @@ def _coverage(report: Report) -> Iterator[RenderableType]:
         table.add_row(Text(texts.state_text(state), style), str(len(modules)), _records(modules))
     yield table
     for state, modules in states:
-        for module in modules if state.is_gap else ():
-            yield _item("!", _gap(module))
+        if state.is_gap:
+            yield from (_item("!", line) for line in _gaps(state, modules))
+
+
+def _gaps(state: CoverageState, modules: tuple[ModuleCoverage, ...]) -> Iterator[str]:
+    """Name what was not checked, one line for each reason: a copy that lacks files lacks many."""
+    for reason in dict.fromkeys(module.reason for module in modules):
+        labels = ", ".join(artefact_of(module.name).label for module in modules if module.reason is reason)
+        because = f" ({texts.reason_text(reason)})" if reason else ""
+        yield f"{texts.state_text(state)}{because}: {labels}"
 
 
 def _records(modules: tuple[ModuleCoverage, ...]) -> str:
     counts = [module.records for module in modules if module.records is not None]
     return str(sum(counts)) if counts else "–"
-
-
-def _gap(module: ModuleCoverage) -> str:
-    reason = f", {texts.reason_text(module.reason)}" if module.reason else ""
-    return f"{artefact_of(module.name).label}: {texts.state_text(module.state)}{reason}"
 
 
 def _findings(report: Report) -> Iterator[RenderableType]:
@@ -142,14 +145,14 @@ def _short(value: str) -> str:
 
 def _limits(report: Report) -> Iterator[RenderableType]:
     told = sorted(
-        (limit for limit in report.limits if limit.id in _TOLD_LIMITS),
+        (limit for limit in report.told_limits if limit.id in _TOLD_LIMITS),
         key=lambda limit: _TOLD_LIMITS.index(limit.id),
     )[:_MOST_LIMITS]
-    if report.limits:
+    if report.told_limits:
         yield _heading(_("Limits"))
     for limit in told:
         yield _item("-", texts.limit_text(limit))
-    if left := len(report.limits) - len(told):
+    if left := len(report.told_limits) - len(told):
         more = ngettext("{count} more limit stands in the report.", "{count} more limits stand in the report.", left)
         yield Text(" ".join([more.format(count=left), *_withheld(report)]))
 

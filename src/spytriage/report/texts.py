@@ -719,6 +719,8 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NOT_A_REGULAR_FILE: deferred("it is not an ordinary file"),
     Reason.PERMISSION_DENIED: deferred("this computer does not allow reading it"),
     Reason.DAMAGED: deferred("it is damaged"),
+    Reason.KEY_MISSING: deferred("the backup lacks the key that opens it"),
+    Reason.NO_SPACE: deferred("this computer has no room for the temporary copy that is read"),
     Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer iOS"),
     Reason.PARTLY_READ: deferred("only a part of it could be read"),
     Reason.EXCEPTION: deferred("the check met an error"),
@@ -751,9 +753,9 @@ _LIMITS: Mapping[LimitId, str] = {
         "The person has not agreed to share this report. Do not pass it on without asking."
     ),
     LimitId.PLAINTEXT_ON_DISK: deferred(
-        "This computer has no memory-backed folder for temporary copies: parts of the backup lay readable "
-        "on its disk during the check. They were deleted afterwards, but deleted data can sometimes be "
-        "recovered."
+        "Temporary copies did not fit into the memory of this computer, or it has no memory-backed folder: parts "
+        "of the backup lay readable on its disk during the check. They were deleted afterwards, but deleted data "
+        "can sometimes be recovered."
     ),
     LimitId.OPERATOR_KNOWS: deferred(
         "Whoever runs the spyware knows its own domains and days, and may recognise the person in this "

@@ -8,8 +8,10 @@ wall against machine code.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -23,10 +25,13 @@ OUT_OF_MEMORY_EXIT = 77
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHILD_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty",
                  "pty.spawn"}  # fmt: skip
-_CHANGE_EVENTS = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
-                  "os.chown", "os.utime", "os.setxattr", "os.removexattr"}  # fmt: skip
+# Which arguments of an event name what is changed. What a symbolic link points to is not changed by making it.
+_CHANGED = {"os.remove": (0,), "os.rename": (0, 1), "os.rmdir": (0,), "os.mkdir": (0,), "os.link": (0, 1),
+            "os.symlink": (1,), "os.truncate": (0,), "os.chmod": (0,), "os.chown": (0,), "os.utime": (0,),
+            "os.setxattr": (0,), "os.removexattr": (0,)}  # fmt: skip
 _NETWORK_EVENTS = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname",
                    "socket.gethostbyaddr", "socket.sendto", "socket.sendmsg"}  # fmt: skip
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # <linux/prctl.h>
 _SQLITE_CODE_EVENTS = {"sqlite3.enable_load_extension", "sqlite3.load_extension"}
 
 
@@ -37,10 +42,10 @@ class RefusedError(PermissionError):
 class Guard:
     """The state of the lock. `network_attempts` counts refused connections since it was last set to 0."""
 
-    def __init__(self, workspace: Path) -> None:
-        """Prepare a lock that lets a worker write below `workspace` only."""
+    def __init__(self, *folders: Path) -> None:
+        """Prepare a lock that lets a worker write below these folders only."""
         self.network_attempts = 0
-        self._workspace = os.path.realpath(workspace)
+        self._folders = tuple(os.path.realpath(folder) + os.sep for folder in folders)
 
     def lock(self) -> None:
         """Lock this process for the rest of its life."""
@@ -57,15 +62,16 @@ class Guard:
             raise RefusedError("a worker has no network")
         elif event in _CHILD_EVENTS or event in _SQLITE_CODE_EVENTS:
             raise RefusedError("a worker starts no program")
-        elif event in _CHANGE_EVENTS:
-            self._require_inside(args[0])
+        else:
+            for place in _CHANGED.get(event, ()):
+                self._require_inside(args[place])
 
     def _require_inside(self, path: object) -> None:
         if isinstance(path, int):
             return  # a descriptor that is open already
         real = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
-        if real != os.devnull and not real.startswith(self._workspace + os.sep):
-            raise RefusedError("a worker writes to its own folder only")
+        if real != os.devnull and not real.startswith(self._folders):
+            raise RefusedError("a worker writes to its own folders only")
 
 
 def _is_network(event: str, args: tuple[Any, ...]) -> bool:
@@ -86,12 +92,11 @@ def forbid_network() -> None:
 
 
 def limit_memory(limit_bytes: int) -> None:
-    """End this process with `OUT_OF_MEMORY_EXIT` when it grows past a limit; no core dumps, few open files.
+    """End this process with `OUT_OF_MEMORY_EXIT` when it grows past a limit.
 
     RLIMIT_AS makes an allocation fail at once where the system honours it (Linux). Elsewhere a thread watches the
     peak of the resident memory, which every system reports.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
         resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
     threading.Thread(target=_watch_memory, args=(limit_bytes,), daemon=True).start()
@@ -105,8 +110,28 @@ def _watch_memory(limit_bytes: int) -> None:
         time.sleep(0.2)
 
 
+def forbid_core_dumps() -> None:
+    """Keep the memory of this process, which holds keys or records of a phone, out of core dumps for good.
+
+    A limit of zero does not stop a kernel that hands dumps to a program; on Linux the process is marked as well, which
+    also keeps other programs of the same user from reading its memory and its environment.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
 def end_with_parent() -> None:
-    """End this process when its parent is gone: the parent never closes our standard input while it lives."""
+    """End this process when its parent is gone.
+
+    Linux kills us at once. Elsewhere, and should the parent have gone before we asked for that, standard input tells:
+    the parent never closes it while it lives.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
         while os.read(0, 4096):

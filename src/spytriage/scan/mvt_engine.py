@@ -6,8 +6,9 @@ It stands at the seams that MVT has and tells what MVT keeps to itself:
   exception into its log; ours turns what happened into a line of the coverage ledger. It leaves out the timeline and
   the list of URLs, which triage does not need.
 - `Indicators.check_*`, the only matching entry points, lead to our matcher.
-- `IOSExtraction._get_backup_file_from_id`, `_get_backup_files_from_manifest` and `_open_sqlite_db`, the only ways to a
-  file of an iOS backup, note what was there, what was missing and what could be read (`reading.Reading`).
+- `IOSExtraction._get_backup_file_from_id`, `_get_backup_files_from_manifest`, `_get_stored_backup_file_ids` and
+  `_open_sqlite_db`, the only ways to a file of an iOS backup, lead to the files in clear (`backup_files.BackupFiles`)
+  and note what was there, what was missing and what could be read (`reading.Reading`).
 
 Each work-around says what MVT does, and tests/scan/test_mvt_contract.py notices when it changes.
 """
@@ -20,6 +21,7 @@ import sqlite3
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -40,8 +42,10 @@ from mvt.ios.modules.base import IOSExtraction
 
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
+from spytriage.scan.backup_files import BackupFiles
+from spytriage.scan.copies import Copies
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
-from spytriage.scan.protocol import Finished, Job, Message, Planned, Started
+from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planned, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 
@@ -76,7 +80,9 @@ def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Seq
 class _Engine:
     def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit) -> None:
         self.job, self.matcher, self.guard, self.emit = job, matcher, guard, emit
-        self.reading = Reading(Path(job.path))
+        copies = Copies(Path(job.workspace), Path(job.disk), lambda: emit(CopiedToDisk()))
+        self.files = BackupFiles(Path(job.path), job.keys, copies)
+        self.reading = Reading(self.files)
         self.needed: set[str] = set()  # modules whose results another one asks for
 
     def run(self, extra_modules: Sequence[type[Any]]) -> None:
@@ -97,7 +103,7 @@ class _Engine:
 
     def _command(self, extra_modules: Sequence[type[Any]]) -> Any:
         return _COMMANDS[self.job.kind](
-            target_path=self.job.path,
+            target_path=str(self.files.root),
             results_path=None,  # writes nothing
             iocs=_MatcherIndicators(self.matcher),
             disable_version_check=True,
@@ -118,6 +124,7 @@ class _Engine:
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name)
+        self.files.forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
         self.emit(coverage)
@@ -131,6 +138,7 @@ class _Engine:
                 module.run()
             except Exception:  # noqa: BLE001 (its ledger line is written already)
                 module.results = []
+            self.files.forget()
 
     def _ledger_line(self, module: MVTModule, name: str) -> ModuleCoverage:
         records: int | None = None
@@ -163,7 +171,8 @@ class _Engine:
         reading = self.reading
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
-                return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
+                lost = self.files.problem if name == "Manifest" else None
+                return CoverageState.UNREADABLE, lost or Reason.ARTEFACT_MISSING, ""
             # Info.plist may be there without the list of apps that Applications reads from it.
             reading.found += 1 if records else 0
         if reading.problems:
@@ -177,7 +186,9 @@ class _Engine:
     # --- The seams ---------------------------------------------------------------------------------------------
 
     def _seams(self) -> _Patched:
-        reading, original_query = self.reading, IOSExtraction._get_backup_files_from_manifest
+        reading, stored = self.reading, SimpleNamespace(target_path=str(self.files.backup), log=logging.getLogger())
+        original_query = IOSExtraction._get_backup_files_from_manifest
+        original_inventory = IOSExtraction._get_stored_backup_file_ids
 
         def get_backup_file_from_id(module: Any, file_id: str) -> str | None:  # noqa: ARG001
             found = reading.file(file_id)
@@ -189,6 +200,10 @@ class _Engine:
             with reading.looking_up():
                 return iter(list(original_query(module, relative_path, domain)))
 
+        def get_stored_backup_file_ids(module: Any) -> set[str] | None:  # noqa: ARG001
+            ids: set[str] | None = original_inventory(stored)
+            return ids
+
         def open_sqlite_db(module: Any, file_path: str) -> sqlite3.Connection:
             path = module._recovered_sqlite_paths.get(file_path, file_path)
             return reading.connect(Path(path))
@@ -197,6 +212,7 @@ class _Engine:
             IOSExtraction,
             _get_backup_file_from_id=get_backup_file_from_id,
             _get_backup_files_from_manifest=get_backup_files_from_manifest,
+            _get_stored_backup_file_ids=get_stored_backup_file_ids,
             _open_sqlite_db=open_sqlite_db,
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 from spytriage.finding_kinds import Level
 from spytriage.models import (
     Attribution,
+    BackupKeys,
     CoverageState,
     Indicator,
     IndicatorType,
@@ -35,10 +36,12 @@ class Job:
 
     kind: str  # of source: "ios-backup"
     path: str  # absolute path of the acquisition
-    workspace: str  # private folder, the only place a worker may write to
+    workspace: str  # private folder, in memory-backed storage where there is any
+    disk: str  # private folder for what does not fit there; may be the same. A worker writes nowhere else
     memory_bytes: int  # limit of the worker's memory
     done: tuple[str, ...]  # modules that are finished with (their names)
     indicators: tuple[Indicator, ...]
+    keys: BackupKeys | None = None  # of an encrypted backup
 
     def to_line(self) -> bytes:
         """Return the job as one line."""
@@ -47,12 +50,14 @@ class Job:
                 "kind": self.kind,
                 "path": self.path,
                 "workspace": self.workspace,
+                "disk": self.disk,
                 "memory_bytes": self.memory_bytes,
                 "done": self.done,
                 "indicators": [
                     [i.type, i.value, [[a.set, a.family, a.sha256, a.object_id] for a in i.attributions]]
                     for i in self.indicators
                 ],
+                "keys": self.keys and _keys_to_json(self.keys),
             }
         )
 
@@ -68,10 +73,24 @@ class Job:
             data["kind"],
             data["path"],
             data["workspace"],
+            data["disk"],
             data["memory_bytes"],
             tuple(data["done"]),
             indicators,
+            data["keys"] and _keys_from_json(data["keys"]),
         )
+
+
+def _keys_to_json(keys: BackupKeys) -> dict[str, Any]:
+    classes = [[number, key.hex()] for number, key in keys.classes.items()]
+    return {"classes": classes, "manifest": keys.manifest and keys.manifest.hex()}
+
+
+def _keys_from_json(data: dict[str, Any]) -> BackupKeys:
+    manifest = data["manifest"]
+    return BackupKeys(
+        {number: bytes.fromhex(key) for number, key in data["classes"]}, manifest and bytes.fromhex(manifest)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +109,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedToDisk:
+    """A copy in clear is about to be written to disk: memory-backed storage has no room for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The worker has nothing left to do."""
 
 
-Message = Planned | Started | RawAlert | ModuleCoverage | Finished
+Message = Planned | Started | CopiedToDisk | RawAlert | ModuleCoverage | Finished
 
 
 class BadMessageError(Exception):
@@ -136,6 +160,8 @@ def encode(message: Message, places: Mapping[tuple[str, str], int]) -> bytes:
                     "match": found,
                 }
             )
+        case CopiedToDisk():
+            return _line({"m": "copied-to-disk"})
         case Finished():
             return _line({"m": "finished"})
 
@@ -176,6 +202,8 @@ def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
                 event=dict(data["event"]),
                 match=_match(data["match"], indicators),
             )
+        case "copied-to-disk":
+            return CopiedToDisk()
         case "finished":
             return Finished()
         case _:

@@ -7,20 +7,16 @@ its files, each of these leaves a note.
 
 from __future__ import annotations
 
-import os
 import plistlib
-import re
 import sqlite3
-import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from spytriage.models import Reason
-
-_FILE_ID = re.compile(r"[0-9a-f]{40}")
-_REGULAR_FILE = 1  # column `flags` of Manifest.db; 2 is a folder, 4 a symbolic link
+from spytriage.scan.backup_files import BackupFiles
+from spytriage.scan.copies import UnavailableError
 
 
 class Reading:
@@ -31,9 +27,9 @@ class Reading:
         problems: why artefacts, or parts of them, could not be read.
     """
 
-    def __init__(self, backup: Path) -> None:
-        """Prepare for the modules of one backup (its absolute path)."""
-        self._backup = backup.resolve()
+    def __init__(self, files: BackupFiles) -> None:
+        """Prepare for the modules of one backup."""
+        self._files = files
         self._databases: dict[Path, _Database] = {}
         self.found = 0
         self.problems: list[Reason] = []
@@ -71,32 +67,24 @@ class Reading:
     # --- What the module asks for ------------------------------------------------------------------------------
 
     def file(self, file_id: str) -> Path | None:
-        """Return where a file of the backup lies, None when it is not there or must not be opened."""
-        if not _FILE_ID.fullmatch(file_id):
-            self.note(Reason.DAMAGED)
-            return None
-        path = self._backup / file_id[:2] / file_id
-        try:
-            mode = path.stat().st_mode
-        except FileNotFoundError:
-            if self._is_missed(file_id):
-                self.note(Reason.ARTEFACT_MISSING)
-            return None
-        except OSError:
-            self.note(Reason.PERMISSION_DENIED)
-            return None
-        if not stat.S_ISREG(mode) or not path.resolve().is_relative_to(self._backup):
-            self.note(Reason.NOT_A_REGULAR_FILE)
-            return None
-        if not os.access(path, os.R_OK):
-            self.note(Reason.PERMISSION_DENIED)
-            return None
-        self.found += 1
+        """Return where a file of the backup lies in clear, None when it is not there or cannot be opened."""
+        with self._own_plists():
+            try:
+                path = self._files.get(file_id)
+            except UnavailableError as error:
+                self.note(error.reason)
+                return None
+        if path is not None:
+            self.found += 1
         return path
 
     def connect(self, path: Path) -> sqlite3.Connection:
-        """Open a database of the backup, read-only, and watch what comes of it."""
-        uri = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        """Open a database of the backup, read-only, with its write-ahead log, and watch what comes of it."""
+        with self._own_plists():
+            place, problem = self._files.database(path)
+        if problem:
+            self.note(problem)
+        uri = place.resolve().as_uri() + "?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True, factory=TrackedConnection)
         if not self._looking_up:
             connection.database = self._databases.setdefault(path, _Database())
@@ -109,7 +97,7 @@ class Reading:
         try:
             yield
         except Exception:
-            self.note(Reason.DAMAGED)
+            self.note(self._files.problem or Reason.DAMAGED)
             raise
         finally:
             self._looking_up = False
@@ -123,26 +111,14 @@ class Reading:
         if self._uses_embedded_plists:
             self.note(Reason.DAMAGED)
 
-    def _is_missed(self, file_id: str) -> bool:
-        """Return whether the manifest names a file with content: then the folder should have it."""
-        uri = (self._backup / "Manifest.db").as_uri() + "?mode=ro&immutable=1"
+    @contextmanager
+    def _own_plists(self) -> Iterator[None]:
+        """Mark that we read the manifest's entries for ourselves: a broken one is no broken record of the module."""
+        before, self._uses_embedded_plists = self._uses_embedded_plists, False
         try:
-            with closing(sqlite3.connect(uri, uri=True)) as manifest:
-                row = manifest.execute("SELECT flags, file FROM Files WHERE fileID = ?", (file_id,)).fetchone()
-        except sqlite3.Error:
-            return True  # nobody can tell: do not call it absent
-        return row is not None and row[0] == _REGULAR_FILE and not _is_empty(row[1])
-
-
-def _is_empty(metadata: object) -> bool:
-    """Return whether a file's entry in the manifest says that it has no content: such a file is not stored."""
-    if not isinstance(metadata, bytes):
-        return False
-    try:
-        entry = plistlib.loads(metadata)["$objects"][1]
-        return isinstance(entry, dict) and entry.get("Size") == 0
-    except Exception:  # noqa: BLE001 (made-up bytes can raise anything; then it is not known to be empty)
-        return False
+            yield
+        finally:
+            self._uses_embedded_plists = before
 
 
 class _Database:

@@ -17,11 +17,12 @@ from typing import Protocol
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
-from spytriage.models import CoverageState, Indicator, ModuleCoverage, RawAlert, Reason, ScanResult
+from spytriage.models import BackupKeys, CoverageState, Indicator, ModuleCoverage, RawAlert, Reason, ScanResult
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT
 from spytriage.scan.protocol import (
     MAX_LINE_BYTES,
     BadMessageError,
+    CopiedToDisk,
     Finished,
     Job,
     Message,
@@ -29,7 +30,7 @@ from spytriage.scan.protocol import (
     Started,
     decode,
 )
-from spytriage.scan.workspace import private_folder
+from spytriage.scan.workspace import Workspace, workspace
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
 _READ_BYTES = 1 << 20
@@ -46,6 +47,9 @@ class Limits:
 
 class Progress(Protocol):
     """Told how the scan goes."""
+
+    def starting(self) -> None:
+        """All that had to be asked has been asked; the scan begins."""
 
     def planned(self, modules: Sequence[str]) -> None:
         """The modules that will run, in order."""
@@ -67,6 +71,7 @@ class _Ledger:
     alerts: list[RawAlert] = field(default_factory=list)
     current: str | None = None
     current_bytes: int = 0
+    copied_to_disk: bool = False
     finished: bool = False
 
     def take(self, message: Message, progress: Progress) -> None:
@@ -84,6 +89,8 @@ class _Ledger:
                 self.alerts.append(message)
             case ModuleCoverage():
                 self.end(message, progress)
+            case CopiedToDisk():
+                self.copied_to_disk = True
             case Finished():
                 self.finished = True
 
@@ -100,7 +107,13 @@ class _Ledger:
             if name not in self.coverage
         }
         ledger = self.coverage | missing
-        return ScanResult(tuple(ledger[name] for name in self.plan), tuple(self.alerts), "mvt", self.engine_version)
+        return ScanResult(
+            modules=tuple(ledger[name] for name in self.plan),
+            alerts=tuple(self.alerts),
+            engine="mvt",
+            engine_version=self.engine_version,
+            copied_to_disk=self.copied_to_disk,
+        )
 
 
 class _WorkerLostError(Exception):
@@ -118,6 +131,7 @@ def scan(
     progress: Progress,
     limits: Limits = Limits(),
     command: Sequence[str] = WORKER,
+    keys: BackupKeys | None = None,
 ) -> ScanResult:
     """Run every module that MVT would run over an acquisition.
 
@@ -128,16 +142,28 @@ def scan(
         progress: told how it goes.
         limits: what one module may cost; one that costs more is `failed`, and the scan goes on.
         command: how to start a worker.
+        keys: what opens the acquisition, when it is encrypted.
 
     Raises:
         SpytriageError: no worker could be started.
     """
     ledger = _Ledger()
-    with private_folder() as workspace:
-        while not ledger.finished:
-            job = Job(kind, str(path), str(workspace), limits.memory_bytes, tuple(ledger.coverage), indicators)
+    progress.starting()
+    while not ledger.finished:
+        with workspace() as place:  # each worker has its own: what a lost one copied is gone before the next begins
+            job = Job(
+                kind=kind,
+                path=str(path),
+                workspace=str(place.folder),
+                disk=str(place.disk),
+                memory_bytes=limits.memory_bytes,
+                done=tuple(ledger.coverage),
+                indicators=indicators,
+                keys=keys,
+            )
             try:
-                _run_worker(job, ledger, progress, limits, command)
+                with _worker(command, place) as process:
+                    _listen(process, job, ledger, progress, limits)
             except _WorkerLostError as lost:
                 _go_on(ledger, job, lost, progress)
     return ledger.result()
@@ -159,25 +185,24 @@ def _go_on(ledger: _Ledger, job: Job, lost: _WorkerLostError, progress: Progress
         ) from lost
 
 
-def _run_worker(job: Job, ledger: _Ledger, progress: Progress, limits: Limits, command: Sequence[str]) -> None:
-    """Run one worker until it is finished or lost.
+def _listen(process: subprocess.Popen[bytes], job: Job, ledger: _Ledger, progress: Progress, limits: Limits) -> None:
+    """Give a worker its job and keep the ledger until it is finished or lost.
 
     Raises:
         _WorkerLostError: it died, hung, grew too large or said something odd.
     """
-    with _worker(command, Path(job.workspace)) as process:
-        _send(process, job)
-        try:
-            for line in _lines(process, limits.seconds):
-                ledger.current_bytes += len(line)
-                if ledger.current_bytes > limits.output_bytes:
-                    raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
-                ledger.take(decode(line, job.indicators), progress)
-                if ledger.finished:
-                    return
-        except BadMessageError as error:
-            raise _WorkerLostError(Reason.WORKER_DIED, "unreadable message") from error
-        raise _cause_of_death(process.wait())
+    _send(process, job)
+    try:
+        for line in _lines(process, limits.seconds):
+            ledger.current_bytes += len(line)
+            if ledger.current_bytes > limits.output_bytes:
+                raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
+            ledger.take(decode(line, job.indicators), progress)
+            if ledger.finished:
+                return
+    except BadMessageError as error:
+        raise _WorkerLostError(Reason.WORKER_DIED, "unreadable message") from error
+    raise _cause_of_death(process.wait())
 
 
 def _send(process: subprocess.Popen[bytes], job: Job) -> None:
@@ -231,7 +256,7 @@ def _cause_of_death(status: int) -> _WorkerLostError:
 
 
 @contextmanager
-def _worker(command: Sequence[str], workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(command: Sequence[str], place: Workspace) -> Iterator[subprocess.Popen[bytes]]:
     """Start a worker in a session of its own, so that Ctrl-C reaches only us, and end it on the way out."""
     process = subprocess.Popen(  # noqa: S603 (our own interpreter)
         command,
@@ -239,7 +264,8 @@ def _worker(command: Sequence[str], workspace: Path) -> Iterator[subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # MVT's log quotes the phone
         cwd="/",
-        env=_environment(workspace),
+        env=_environment(place.folder),
+        pass_fds=place.locks,
         umask=0o077,
         start_new_session=True,
     )
@@ -254,17 +280,17 @@ def _worker(command: Sequence[str], workspace: Path) -> Iterator[subprocess.Pope
                     pipe.close()
 
 
-def _environment(workspace: Path) -> dict[str, str]:
+def _environment(home: Path) -> dict[str, str]:
     """Return the whole environment of a worker: nothing of the user's gets in, MVT_STIX2 least of all."""
     return {
         "PATH": "",  # MVT runs a `sqlite3` program when it finds one; a worker starts no program
-        "HOME": str(workspace),
-        "TMPDIR": str(workspace),
+        "HOME": str(home),
+        "TMPDIR": str(home),
         "LANG": "C.UTF-8",
         "TZ": "UTC",  # MVT 2026.10.26 reads App Store purchase dates as local time
         "PYTHONHASHSEED": "0",  # MVT orders links by set(): the same backup must give the same alerts
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MVT_CONFIG_FOLDER": str(workspace / "mvt-config"),
-        "MVT_DATA_FOLDER": str(workspace / "mvt-data"),
+        "MVT_CONFIG_FOLDER": str(home / "mvt-config"),
+        "MVT_DATA_FOLDER": str(home / "mvt-data"),
         "MVT_NETWORK_ACCESS_ALLOWED": "false",
     }

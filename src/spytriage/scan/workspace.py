@@ -1,4 +1,4 @@
-"""A private folder for the worker, in memory-backed storage where the system has it, gone when the scan ends."""
+"""Private folders for what a run must not leave behind, in memory-backed storage where the system has it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,46 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from spytriage.errors import SpytriageError
+from spytriage.i18n import _
+
 _PREFIX = "spytriage-"
+_LOCK = "lock"
 _MEMORY_BACKED = Path("/dev/shm")  # noqa: S108 (a tmpfs on Linux; macOS has none)
 
 
-def _parents() -> list[Path]:
-    usable = [_MEMORY_BACKED] if _MEMORY_BACKED.is_dir() and os.access(_MEMORY_BACKED, os.W_OK) else []
-    return [*usable, Path(tempfile.gettempdir())]
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where one worker may write."""
+
+    folder: Path  # in memory-backed storage, unless there is none
+    disk: Path  # for what does not fit there; the same folder when there is no memory-backed storage
+    locks: tuple[int, ...]
+    """Descriptors of the folders' locks. A worker inherits them: a folder is locked until both processes are gone."""
+
+
+@contextmanager
+def workspace() -> Iterator[Workspace]:
+    """Give a worker its folders (mode 700), which are removed at the end, whatever happens."""
+    sweep()
+    with _locked_folder(_parents()) as (folder, lock):
+        if folder.parent != _MEMORY_BACKED:
+            yield Workspace(folder, folder, (lock,))
+            return
+        with _locked_folder(_parents()[1:]) as (disk, other_lock):
+            yield Workspace(folder, disk, (lock, other_lock))
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Give a new folder (mode 700) that is removed at the end, whatever happens.
-
-    A lock inside it is held as long as this process lives, so that `sweep` can tell what a killed run left behind.
-    """
+    """Give a new folder (mode 700) that is removed at the end, whatever happens."""
     sweep()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parents()[0]))
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked_folder(_parents()) as (folder, _lock):
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
 
 
 def sweep() -> None:
@@ -43,13 +56,61 @@ def sweep() -> None:
             try:
                 if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                     continue
-                lock = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW)
+                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
             except OSError:
                 continue  # not a folder of ours, or gone meanwhile
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
             except BlockingIOError:
                 pass  # its run is alive
             finally:
                 os.close(lock)
+
+
+def _parents() -> list[Path]:
+    usable = [_MEMORY_BACKED] if _MEMORY_BACKED.is_dir() and os.access(_MEMORY_BACKED, os.W_OK) else []
+    return [*usable, Path(tempfile.gettempdir())]
+
+
+@contextmanager
+def _locked_folder(parents: list[Path]) -> Iterator[tuple[Path, int]]:
+    """Give a folder and the descriptor of its lock, by which `sweep` tells whether its run is alive."""
+    folder, lock = _new_folder(parents)
+    try:
+        yield folder, lock
+    finally:
+        _remove(folder)
+        os.close(lock)
+
+
+def _new_folder(parents: list[Path]) -> tuple[Path, int]:
+    for parent in parents:
+        folder = None
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            lock = os.open(folder / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / f"{_LOCK}.new").rename(folder / _LOCK)  # a sweep never sees it without its owner
+        except OSError:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+            continue
+        return folder, lock
+    raise SpytriageError(
+        _("There is no folder for temporary files with room in it."),
+        path=parents[-1],
+        hint=_("Free some space on this computer and try again."),
+    )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: should we be killed on the way, the next run still knows what it is."""
+    with suppress(OSError):
+        for child in folder.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child, ignore_errors=True)
+            elif child.name != _LOCK:
+                child.unlink()
+        (folder / _LOCK).unlink()
+        folder.rmdir()

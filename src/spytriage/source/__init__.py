@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.source import ios_backup
 from spytriage.source.interface import Device, Source
 
-__all__ = ["Device", "Source", "recognise"]
+if TYPE_CHECKING:
+    from spytriage.source.ios_keybag import Lock
+
+__all__ = ["Device", "Source", "read_lock", "recognise"]
 
 _KINDS: tuple[Callable[[Path], Source | None], ...] = (ios_backup.recognise,)
 
@@ -64,6 +68,17 @@ def recognise(path: Path) -> Source:
         path=path,
         hint=_("Name the folder that Finder, iTunes or idevicebackup2 wrote; its name is usually 24 to 40 characters."),
     )
+
+
+def read_lock(source: Source) -> Lock:
+    """Return what stands between us and an encrypted acquisition.
+
+    Raises:
+        SpytriageError: it is too damaged to be opened with any password.
+    """
+    from spytriage.source.ios_keybag import Lock  # noqa: PLC0415 (loads the ciphers, for encrypted backups only)
+
+    return Lock(source.path)
 
 
 def _is_kind(kind: Callable[[Path], Source | None], folder: Path) -> bool:

@@ -18,7 +18,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.source.interface import Device, Source
 
-_SQLITE_MAGIC = b"SQLite format 3\x00"
+SQLITE_MAGIC = b"SQLite format 3\x00"
 _MAX_PLIST_BYTES = 256 * 1024 * 1024  # Info.plist carries the icon of every app; real ones stay under 100 MB
 # Everything that plistlib raises on bytes that somebody made up.
 _UNPARSEABLE = (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError, IndexError,
@@ -49,7 +49,7 @@ def recognise(folder: Path) -> Source | None:
     digest = hashlib.sha256()
     for name in ("Manifest.db", "Info.plist"):
         digest.update(_file_digest(folder / name))
-    info = _read_plist(folder / "Info.plist")
+    info = read_plist(folder / "Info.plist")
     return Source(
         kind="ios-backup",
         path=folder.resolve(),
@@ -69,24 +69,34 @@ def _is_encrypted(folder: Path) -> bool:
     Raises:
         SpytriageError: Manifest.db is neither a database nor encrypted.
     """
-    manifest = _read_plist(folder / "Manifest.plist")
+    manifest = read_plist(folder / "Manifest.plist")
     if manifest.get("IsEncrypted") is True:
         return True
-    with _open(folder / "Manifest.db") as handle:
-        head = handle.read(len(_SQLITE_MAGIC))
-    if head == _SQLITE_MAGIC:
+    with open_file(folder / "Manifest.db") as handle:
+        head = handle.read(len(SQLITE_MAGIC))
+    if head == SQLITE_MAGIC:
         return False
-    raise SpytriageError(
+    raise damaged_manifest(folder)
+
+
+def damaged_manifest(folder: Path) -> SpytriageError:
+    """Say that Manifest.db is no database, neither as it is nor decrypted."""
+    return SpytriageError(
         _("The Manifest.db of this backup is damaged: it is not a database."),
         path=folder,
         hint=_("If the backup is encrypted, its Manifest.plist is missing or damaged too. Make a new backup."),
     )
 
 
-def _open(path: Path) -> Any:
-    """Open a file of the backup for reading, refusing what is not a regular file (a FIFO would hang us)."""
+def open_file(path: Path) -> Any:
+    """Open a file of the backup for reading.
+
+    Raises:
+        SpytriageError: it cannot be read, is not a regular file (a FIFO would hang us), or is a link out of the backup.
+    """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        inside = path.resolve().is_relative_to(path.parent.resolve())
+        if not inside or not stat.S_ISREG(path.stat().st_mode):
             raise SpytriageError(
                 _("This should be a file, and is something else."),
                 path=path,
@@ -104,15 +114,15 @@ def _open(path: Path) -> Any:
 def _file_digest(path: Path) -> bytes:
     if not path.exists():
         return b"absent"
-    with _open(path) as handle:
+    with open_file(path) as handle:
         return hashlib.file_digest(handle, "sha256").digest()
 
 
-def _read_plist(path: Path) -> dict[str, Any]:
+def read_plist(path: Path) -> dict[str, Any]:
     """Return a property list's top dictionary; {} when it is missing or unusable (the ledger will say so)."""
     if not path.exists():
         return {}
-    with _open(path) as handle:
+    with open_file(path) as handle:
         data = handle.read(_MAX_PLIST_BYTES + 1)
     if len(data) > _MAX_PLIST_BYTES:
         return {}

@@ -1,0 +1,254 @@
+"""The files of an iOS backup, in clear, wherever they lie: as they are, decrypted, or with their write-ahead log.
+
+A file of an encrypted backup is decrypted when a module asks for it, into a copy that `Copies.forget` deletes.
+
+A backup stores a database's write-ahead log (WAL) as a file of its own, under the hash of its own path. MVT 2026.10.26
+looks for it under the name of the database with "-wal" and never finds it: rows that only the WAL holds are not seen.
+Here it is applied to a copy of the database.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import plistlib
+import re
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spytriage.models import BackupKeys, Reason
+from spytriage.scan.copies import Copies, UnavailableError
+
+_FILE_ID = re.compile(r"[0-9a-f]{40}")
+_REGULAR_FILE = 1  # column `flags` of Manifest.db; 2 is a folder, 4 a symbolic link
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file as the manifest lists it."""
+
+    domain: Any  # text, unless somebody forged it
+    path: Any
+    flags: Any
+    metadata: Any  # an archived MBFile
+
+    @property
+    def has_content(self) -> bool:
+        """Return whether the folder should have it: a file without content is not stored."""
+        return bool(self.flags == _REGULAR_FILE) and not _is_empty(self.metadata)
+
+    @property
+    def wal_id(self) -> str:
+        """Return the file id that the WAL of this file would have."""
+        name = f"{self.domain}-{self.path}-wal".encode(errors="surrogatepass")
+        return hashlib.sha1(name, usedforsecurity=False).hexdigest()
+
+
+class BackupFiles:
+    """The files of one backup.
+
+    Attributes:
+        root: a folder that MVT can take for a backup in clear.
+        problem: why the manifest of an encrypted backup could not be decrypted, and nothing can be read.
+    """
+
+    def __init__(self, backup: Path, keys: BackupKeys | None, copies: Copies) -> None:
+        """Prepare a backup (its absolute path); `keys` are those of an encrypted one."""
+        self.backup = backup.resolve()
+        self.root = copies.view if keys else self.backup
+        self.problem: Reason | None = None
+        self._keys, self._copies = keys, copies
+        self._ids: dict[Path, str] = {}  # what was handed out
+        self._with_wal: dict[Path, Path] = {}
+        if keys:
+            self._show_front(keys)
+
+    def get(self, file_id: str) -> Path | None:
+        """Return where a file lies in clear; None when the backup does not hold it.
+
+        Raises:
+            UnavailableError: it is there, or should be, and must not or cannot be opened.
+        """
+        stored = self._stored(file_id)
+        if stored is None:
+            return None
+        path = self._decrypted(file_id, stored) if self._keys else stored
+        self._ids[path] = file_id
+        return path
+
+    def database(self, path: Path) -> tuple[Path, Reason | None]:
+        """Return where to open a file that `get` handed out as a database, with its WAL applied.
+
+        Returns:
+            The path, and why a WAL that is there could not be applied.
+        """
+        if path not in self._ids or path in self._with_wal:
+            return self._with_wal.get(path, path), None
+        self._with_wal[path] = path
+        try:
+            wal = self._wal(self._ids[path])
+            if wal is not None:
+                self._with_wal[path] = self._applied(path, *wal)
+        except UnavailableError as error:
+            return path, error.reason
+        return self._with_wal[path], None
+
+    def forget(self) -> None:
+        """Delete what was copied for the module that has ended."""
+        self._ids, self._with_wal = {}, {}
+        self._copies.forget()
+
+    # --- Finding -----------------------------------------------------------------------------------------------
+
+    def _stored(self, file_id: str) -> Path | None:
+        if not _FILE_ID.fullmatch(file_id):
+            raise UnavailableError(Reason.DAMAGED)
+        path = self.backup / file_id[:2] / file_id
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if self._is_missed(file_id):
+                raise UnavailableError(self.problem or Reason.ARTEFACT_MISSING) from None
+            return None
+        except OSError as error:
+            raise UnavailableError(Reason.PERMISSION_DENIED) from error
+        if not stat.S_ISREG(mode) or not path.resolve().is_relative_to(self.backup):
+            raise UnavailableError(Reason.NOT_A_REGULAR_FILE)
+        if not os.access(path, os.R_OK):
+            raise UnavailableError(Reason.PERMISSION_DENIED)
+        return path
+
+    def _is_missed(self, file_id: str) -> bool:
+        """Return whether the manifest names a file with content: then the folder should have it."""
+        try:
+            entry = self._entry(file_id)
+        except sqlite3.Error:
+            return True  # nobody can tell: do not call it absent
+        return entry is not None and entry.has_content
+
+    def _entry(self, file_id: str) -> _Entry | None:
+        uri = (self.root / "Manifest.db").as_uri() + "?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as manifest:
+            query = "SELECT domain, relativePath, flags, file FROM Files WHERE fileID = ?"
+            row = manifest.execute(query, (file_id,)).fetchone()
+        return row and _Entry(*row)
+
+    # --- Decrypting --------------------------------------------------------------------------------------------
+
+    def _show_front(self, keys: BackupKeys) -> None:
+        """Put Info.plist and Manifest.db where MVT looks for them."""
+        (self.root / "Info.plist").symlink_to(self.backup / "Info.plist")
+        manifest = self.backup / "Manifest.db"
+        if keys.manifest is None:
+            (self.root / "Manifest.db").symlink_to(manifest)
+            return
+        try:
+            self._copy_decrypted("Manifest.db", manifest, keys.manifest, keep=True)
+        except UnavailableError as error:
+            self.problem = error.reason
+
+    def _decrypted(self, file_id: str, stored: Path) -> Path:
+        from iphone_backup_decrypt.utils import FilePlist
+
+        try:
+            entry = self._entry(file_id)
+        except sqlite3.Error as error:
+            raise UnavailableError(self.problem or Reason.DAMAGED) from error
+        if entry is None:
+            raise UnavailableError(Reason.KEY_MISSING)
+        try:
+            facts = FilePlist(entry.metadata)
+        except Exception as error:
+            raise UnavailableError(Reason.DAMAGED) from error
+        if facts.encryption_key is None:
+            return stored  # an empty file, or one that is stored in clear
+        copy = self._copy_decrypted(f"{file_id[:2]}/{file_id}", stored, self._file_key(facts))
+        if facts.filesize and not copy.stat().st_size:
+            raise UnavailableError(Reason.DAMAGED)
+        return copy
+
+    def _file_key(self, facts: Any) -> bytes:
+        from Crypto.Cipher import AES
+
+        class_key = self._keys.classes.get(facts.protection_class) if self._keys else None
+        if class_key is None:
+            raise UnavailableError(Reason.KEY_MISSING)
+        try:
+            key: bytes = AES.new(class_key, AES.MODE_KW).unseal(facts.encryption_key)
+        except (TypeError, ValueError) as error:
+            raise UnavailableError(Reason.DAMAGED) from error
+        return key
+
+    def _copy_decrypted(self, name: str, stored: Path, key: bytes, *, keep: bool = False) -> Path:
+        from iphone_backup_decrypt.utils import aes_decrypt_chunked
+
+        def write(target: Path) -> None:
+            aes_decrypt_chunked(in_filename=str(stored), out_filepath=str(target), key=key)
+
+        try:
+            return self._copies.make(name, stored.stat().st_size, write, keep=keep)
+        except ValueError as error:  # its length or padding is not that of an encrypted file
+            raise UnavailableError(Reason.DAMAGED) from error
+        except OSError as error:
+            raise UnavailableError(Reason.EXCEPTION) from error
+
+    # --- Write-ahead logs --------------------------------------------------------------------------------------
+
+    def _wal(self, file_id: str) -> tuple[str, Path] | None:
+        """Return the file id of a database's WAL and where it is stored, if the manifest names one with content."""
+        try:
+            entry = self._entry(file_id)
+            named = entry and self._entry(entry.wal_id)
+        except sqlite3.Error:
+            return None  # the ledger tells of the manifest elsewhere
+        if not entry or not named or not named.has_content:
+            return None
+        stored = self._stored(entry.wal_id)
+        return (entry.wal_id, stored) if stored and stored.stat().st_size else None
+
+    def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> Path:
+        """Apply a WAL to a copy of its database."""
+        wal = self._decrypted(wal_id, stored_wal) if self._keys else stored_wal
+        size = path.stat().st_size + 2 * wal.stat().st_size
+        try:
+            copy = self._copies.make(f"with-wal/{path.name}", size, partial(_join, path, wal))
+        except sqlite3.Error as error:
+            raise UnavailableError(Reason.DAMAGED) from error
+        except OSError as error:
+            raise UnavailableError(Reason.EXCEPTION) from error
+        return copy.resolve()
+
+
+def _join(database: Path, wal: Path, target: Path) -> None:
+    """Write a database with its WAL applied.
+
+    Raises:
+        sqlite3.Error: SQLite takes nothing from the WAL, or the database is none.
+        OSError: there is no room, or a file cannot be read.
+    """
+    shutil.copyfile(database, target)
+    shutil.copyfile(wal, target.with_name(target.name + "-wal"))
+    with closing(sqlite3.connect(target)) as connection:
+        _busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if frames < 1:
+        raise sqlite3.DatabaseError("no frame of the write-ahead log is valid")
+    if moved < frames:
+        raise OSError(errno.ENOSPC, "the write-ahead log was not applied whole")
+
+
+def _is_empty(metadata: object) -> bool:
+    """Return whether a file's entry in the manifest says that it has no content."""
+    if not isinstance(metadata, bytes):
+        return False
+    try:
+        entry = plistlib.loads(metadata)["$objects"][1]
+        return isinstance(entry, dict) and entry.get("Size") == 0
+    except Exception:  # noqa: BLE001 (made-up bytes can raise anything; then it is not known to be empty)
+        return False
