@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,13 +28,9 @@ def test_a_record_says_the_same_after_writing_and_reading(
     data_owner: bool, device_owner: bool, grants: frozenset[Grant], until: date | None, form: str, given_on: date
 ) -> None:
     record = Consent(data_owner, device_owner, grants, until, form, given_on)
-    path = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / "spytriage-test-consent.yaml"
-    path.unlink(missing_ok=True)
-    try:
-        record.write(path)
-        assert read_consent(path) == record
-    finally:
-        path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        record.write(Path(folder) / "consent.yaml")
+        assert read_consent(Path(folder) / "consent.yaml") == record
 
 
 def test_a_record_is_for_our_eyes_and_never_replaced(tmp_path: Path) -> None:
@@ -60,7 +58,10 @@ def test_a_record_can_be_written_where_there_are_no_links(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["Ana Pérez", "ana", "form of Ana", "5\n6", "x" * 41 + "1", "\x1b[31m1"])
+@pytest.mark.parametrize(
+    "name",
+    ["Ana Pérez", "ana", "12025550123", "1-202-555-0123", "form of Ana", "5\n6", "x" * 41 + "1", "\x1b[31m1"],
+)
 def test_a_form_reference_is_a_code_not_a_name(name: str) -> None:
     with pytest.raises(SpytriageError, match="a code with a digit"):
         replace(consent(), form_reference=name)
@@ -85,6 +86,13 @@ class TestACheckNeeds:
 VALID = yaml.safe_load(consent().to_yaml())
 
 
+def test_a_pipe_in_the_place_of_a_record_does_not_hang_us(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "record.yaml")
+
+    with pytest.raises(SpytriageError, match="not a consent record"):
+        read_consent(tmp_path / "record.yaml")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -93,9 +101,12 @@ VALID = yaml.safe_load(consent().to_yaml())
         yaml.safe_dump({key: value for key, value in VALID.items() if key != "share-sealed"}),
         yaml.safe_dump(VALID | {"keep_until": "soon"}),
         yaml.safe_dump(VALID | {"given_on": None}),
-        yaml.safe_dump(VALID | {"form_reference": 5}),
+        yaml.safe_dump(VALID | {"form_reference": [5]}),
         "!!python/object/apply:os.system [true]",
         "a: &a [*a]",
+        "a: !!int ''",
+        "a: !!timestamp foo",
+        "a: &a {<<: [*a, *a]}",
         "[" * 5000,
     ],
 )  # fmt: skip

@@ -31,6 +31,8 @@ KEY = CaseKey(b"k" * 32)
 
 SMS = ("HomeDomain", "Library/SMS/sms.db")
 SAFARI_HISTORY = ("HomeDomain", "Library/Safari/History.db")
+CALENDAR = ("HomeDomain", "Library/Calendar/Calendar.sqlitedb")
+WEBKIT = ("AppDomain-com.apple.mobilesafari", "Library/WebKit/WebsiteData/ResourceLoadStatistics/observations.db")
 DATA_USAGE = ("WirelessDomain", "Library/Databases/DataUsage.sqlite")
 
 
@@ -159,3 +161,12 @@ def decrypted(key: bytes | None, content: bytes) -> bytes:
     if key is None:
         return content
     return unpad(AES.new(key, AES.MODE_CBC, iv=bytes(16)).decrypt(content), AES.block_size)
+
+
+def edited_copy(database: bytes, folder: Path, statement: str) -> bytes:
+    """Return the bytes of a database after a statement."""
+    path = folder / "edited.db"
+    path.write_bytes(database)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+    return path.read_bytes()

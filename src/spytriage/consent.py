@@ -19,8 +19,9 @@ from spytriage.i18n import _
 from spytriage.models import ConsentSummary
 
 _MAX_BYTES = 64 * 1024
-# A code such as F-2026-014. A digit is asked for so that nobody writes a name here: it stands in the report.
-_FORM_REFERENCE = re.compile(r"(?=.*\d)[A-Za-z0-9._/#-]{1,40}")
+# A code such as F-2026-014, since it stands in the report. A digit is asked for so that nobody writes a name here, and
+# not as many as a telephone number has.
+_FORM_REFERENCE = re.compile(r"(?=.*\d)(?!(?:\D*\d){8})[A-Za-z0-9._/#-]{1,40}")
 
 
 class Grant(StrEnum):
@@ -48,7 +49,7 @@ class Consent:
         if self.form_reference and not _FORM_REFERENCE.fullmatch(self.form_reference):
             raise SpytriageError(
                 _("The reference of the consent form must be a code with a digit in it, not a name."),
-                hint=_("Use letters, digits and . _ / # - only, at most 40, for example F-2026-014."),
+                hint=_("Use letters, up to seven digits and . _ / # - only, at most 40, for example F-2026-014."),
             )
 
     def require_analysis(self, today: date) -> None:
@@ -153,8 +154,11 @@ def read_consent(path: Path) -> Consent:
     import yaml  # noqa: PLC0415
 
     try:
+        if path.exists() and not path.is_file():
+            raise _not_a_record(path)  # a pipe would hang us
         with path.open("rb") as handle:
-            data = yaml.safe_load(handle.read(_MAX_BYTES))
+            # The base loader knows no tags and no merging: nothing in a forged file makes it work or fail.
+            data = yaml.load(handle.read(_MAX_BYTES), yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise SpytriageError(
             _("The consent record cannot be read."),
@@ -163,7 +167,7 @@ def read_consent(path: Path) -> Consent:
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _not_a_record(path) from error
-    if not isinstance(data, dict) or data.get("consent_version") != 1:
+    if not isinstance(data, dict) or data.get("consent_version") != "1":
         raise _not_a_record(path)
     return Consent(
         data_owner_asked=_yes_or_no(data, "data_owner_asked", path),
@@ -176,16 +180,17 @@ def read_consent(path: Path) -> Consent:
 
 
 def _yes_or_no(data: dict[str, Any], key: str, path: Path) -> bool:
-    if not isinstance(value := data.get(key), bool):
+    if (value := data.get(key)) not in ("true", "false"):
         raise _not_a_record(path)
-    return value
+    return bool(value == "true")
 
 
 def _day(data: dict[str, Any], key: str, path: Path) -> date | None:
-    value = data.get(key)
-    if value is not None and type(value) is not date:
-        raise _not_a_record(path)
-    return value
+    value = _text(data, key, path)
+    try:
+        return date.fromisoformat(value) if value and value != "null" else None
+    except ValueError as error:
+        raise _not_a_record(path) from error
 
 
 def _text(data: dict[str, Any], key: str, path: Path) -> str:

@@ -94,7 +94,7 @@ def check(request: Check, progress: Progress) -> Examined:
             path=request.output,
             hint=_("Give --output a folder outside the backup."),
         )
-    keys = request.unlock(source) if source.encrypted else None
+    keys = request.unlock(source) if source.locked else None
     result = scan(source.kind, source.path, request.index.indicators, progress, request.limits, keys=keys)
     findings = grade(result.alerts)
     redacted = redact(findings, request.policy, request.key)
@@ -126,7 +126,7 @@ def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, 
         *_about_sets(request.index),
         (unusable > 0, Limit(LimitId.UNUSABLE_INDICATORS, (("indicators", unusable),))),
         (links > 0, Limit(LimitId.SHORTENED_LINKS, (("links", links),))),
-        (source.encrypted and result.copied_to_disk, Limit(LimitId.PLAINTEXT_ON_DISK)),
+        (source.locked and result.copied_to_disk, Limit(LimitId.PLAINTEXT_ON_DISK)),
         (idle > 0, Limit(LimitId.MODULES_MATCH_NOTHING, (("modules", idle),))),
         (True, Limit(LimitId.NO_SHUTDOWN_LOG)),
         (True, Limit(LimitId.NO_WIFI_FIGURES)),

@@ -6,6 +6,7 @@ import json
 import os
 import plistlib
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -208,6 +209,31 @@ class TestNothingIsWrittenAndTheHintHelpsFor:
         done = check(Path("x\x1b]0;owned\x07\u202e"))
         self.assert_refused(done, here, "nothing at this path")
         assert not {"\x1b", "\x07", "\u202e"} & set(done.stderr)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("output", [">&-", ">/dev/full", "| true"])
+def test_an_output_that_nobody_reads_does_not_change_the_outcome(
+    here: Path, written_phone: tuple[Path, DemoPhone], output: str, arguments: tuple[str, ...]
+) -> None:
+    words = [sys.executable, "-m", "spytriage", "check", str(written_phone[0]), "-i", DEMO_SET,
+             "--consent", "consent.yaml", *arguments]  # fmt: skip
+    line = f"{shlex.join(words)} {output}; echo code=${{PIPESTATUS[0]}} >&2"
+
+    done = subprocess.run(["bash", "-c", line], cwd=here, capture_output=True, text=True, check=False)
+
+    assert "code=3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert (here / "spytriage-report" / "report.json").exists()
+
+
+def test_a_screen_without_some_letters_is_printed_to_all_the_same(
+    check: Run, written_phone: tuple[Path, DemoPhone]
+) -> None:
+    done = check(written_phone[0], env={"PYTHONIOENCODING": "ascii", "LANG": "C"})
+
+    assert (done.returncode, done.stderr) == (3, "")
 
 
 def test_wrong_usage_is_exit_2_and_points_to_help(spytriage: Run) -> None:

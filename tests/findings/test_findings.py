@@ -159,7 +159,9 @@ class TestADay:
 
         assert finding.at == datetime(2021, 7, 19, 4, 30, tzinfo=UTC)
 
-    @pytest.mark.parametrize("text", ["", "yesterday", "2021-02-31", None, 5, "\x1b[2021-07-18"])
+    @pytest.mark.parametrize(
+        "text", ["", "yesterday", "2021-02-31", None, 5, "\x1b[2021-07-18", "0001-01-01T00:00:00+23:59"]
+    )
     def test_that_cannot_be_read_is_no_day(self, text: object) -> None:
         (finding,) = grade([alert("SMS", event={"isodate": text})])
 
@@ -177,6 +179,11 @@ class TestCorroboration:
         )  # fmt: skip
 
         assert [(f.artefacts, f.indicator_types) for f in findings] == [(2, 2), (2, 2), (2, 2), (1, 1), (1, 0)]
+
+    def test_of_thousands_of_findings_takes_no_time(self) -> None:
+        findings = grade([alert("SafariHistory", kind=T.DOMAIN)] * 20_000)
+
+        assert {(f.artefacts, f.indicator_types) for f in findings} == {(1, 1)}
 
     def test_a_loose_match_corroborates_nothing(self) -> None:
         findings = grade([alert("SMS", kind=T.DOMAIN), alert("Manifest", kind=T.DOMAIN, rule=MatchRule.LOOSE_URL_TEXT)])

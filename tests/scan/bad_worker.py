@@ -29,14 +29,14 @@ class _Bad(MVTModule):
 
 class Crashes(_Bad):
     def run(self) -> None:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
 
 
 class CrashesAfterContacts(_Bad):
     dependencies = (WhatsappContacts,)
 
     def run(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGKILL)
 
 
 class DiesWithCopies(_Bad, IOSExtraction):
@@ -44,7 +44,7 @@ class DiesWithCopies(_Bad, IOSExtraction):
         domain, path = "HomeDomain", "Library/SMS/sms.db"
         copy = self._get_backup_file_from_id(hashlib.sha1(f"{domain}-{path}".encode()).hexdigest())
         assert Path(copy or "").read_bytes().startswith(b"SQLite format 3")
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGKILL)
 
 
 class Exits(_Bad):
@@ -75,6 +75,21 @@ class Lies(_Bad):
         for descriptor in range(3, 64):
             try:
                 os.write(descriptor, b'{"m":"alert","module":"Lies"}\n')
+            except OSError:
+                continue
+
+
+class DiesNamelessly(_Bad):
+    def run(self) -> None:
+        signal.raise_signal(40)  # a real-time signal: Python has no name for it
+
+
+class ForgesTheLedger(_Bad):
+    def run(self) -> None:
+        line = b'{"m":"ended","module":"SMS","state":"checked","records":7,"reason":null,"detail":"","shortened":0}\n'
+        for descriptor in range(3, 64):
+            try:
+                os.write(descriptor, line)
             except OSError:
                 continue
 

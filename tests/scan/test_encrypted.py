@@ -37,6 +37,7 @@ from spytriage.scan.protocol import Job
 from tests.conftest import consent
 from tests.scan.test_scan import BAD_WORKER
 from tests.tools import (
+    CALENDAR,
     DAY,
     KEY,
     SAFARI_HISTORY,
@@ -228,10 +229,12 @@ class TestWhatCannotBeRead:
         assert line == (CoverageState.UNREADABLE, Reason.DAMAGED)
 
     def test_a_file_without_content_is_no_data(self, run_scan: Scan, sealed: Opened) -> None:
-        sealed.write(SMS, b"")
-        stored(sealed.folder, SMS).unlink()
+        sealed.write(CALENDAR, b"")
+        stored(sealed.folder, CALENDAR).unlink()
 
-        assert self.line(run_scan, sealed) == (CoverageState.NO_DATA, Reason.NOT_IN_SOURCE)
+        line = state_of(run_scan(sealed.folder, keys=keys_of(sealed.folder)), "Calendar")
+
+        assert (line.state, line.reason) == (CoverageState.NO_DATA, Reason.NOT_IN_SOURCE)
 
     def test_the_front_of_the_backup_alone_is_a_partial_backup(self, run_scan: Scan, sealed: Opened) -> None:
         for folder in sealed.folder.iterdir():
@@ -406,7 +409,7 @@ class TestWhatStaysBehind:
 class TestSecrets:
     def test_are_in_no_repr_of_a_job(self, sealed: Opened) -> None:
         keys = keys_of(sealed.folder)
-        job = Job("ios-backup", "/a", "/b", "/c", 1, (), (), keys)
+        job = Job("ios-backup", "/a", "/b", "/c", 1, (), (), (), keys)
 
         secrets = [keys.manifest, *keys.classes.values()]
         assert not [key for key in secrets if key and (key.hex() in repr(job) or repr(key) in repr(job))]

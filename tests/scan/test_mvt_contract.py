@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from spytriage.artefacts import ARTEFACTS
+from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
 import inspect, json, sys
@@ -23,6 +25,7 @@ from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.backup.manifest import Manifest
 from mvt.ios.modules.mixed.sms import SMS
 from mvt.ios.modules.mixed.applications import Applications
+from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 from mvt.ios.modules.mixed.whatsapp import Whatsapp
 command_ = CmdIOSCheckBackup(target_path="/nowhere")
 print(json.dumps({
@@ -34,9 +37,14 @@ print(json.dumps({
     "checks": [name for name in dir(Indicators) if name.startswith("check_")],
     "base": [name for name in dir(IOSExtraction)],
     "open": inspect.getsource(IOSExtraction._open_sqlite_db),
+    "inventory": inspect.getsource(IOSExtraction._get_stored_backup_file_ids),
+    "by_name": [m.__name__ for m in command_.modules if "join(self.target_path" in inspect.getsource(m)],
     "sms": inspect.getsource(SMS),
     "applications": inspect.getsource(Applications._parse_itunes_timestamp),
     "whatsapp": inspect.getsource(Whatsapp.run),
+    "webkit": inspect.getsource(WebkitResourceLoadStatistics.run),
+    "queries": "".join(inspect.getsource(sys.modules[m.__module__]) for m in command_.modules)
+               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"]),
     "profiles": inspect.getsource(sys.modules["mvt.ios.modules.backup.configuration_profiles"]),
 }))
 """
@@ -79,8 +87,23 @@ def test_our_indicators_answer_every_matching_entry_point(mvt: dict[str, Any]) -
 
 
 def test_the_seams_of_an_ios_backup_are_where_they_were(mvt: dict[str, Any]) -> None:
-    assert {"_get_backup_file_from_id", "_get_backup_files_from_manifest", "_open_sqlite_db"} <= set(mvt["base"])
+    assert {
+        "_get_backup_file_from_id", "_get_backup_files_from_manifest", "_open_sqlite_db", "_get_stored_backup_file_ids",
+    } <= set(mvt["base"])  # fmt: skip
     assert "_recovered_sqlite_paths.get(file_path, file_path)" in mvt["open"]
+
+
+def test_nothing_but_the_front_of_a_backup_is_opened_by_name(mvt: dict[str, Any]) -> None:
+    # Of an encrypted backup only these two lie where MVT looks by itself.
+    assert set(mvt["by_name"]) == {"BackupInfo", "Manifest", "Applications"}
+
+
+def test_the_inventory_of_stored_files_needs_a_path_and_a_log_only(mvt: dict[str, Any]) -> None:
+    assert set(re.findall(r"self\.(\w+)", mvt["inventory"])) == {"target_path", "log"}
+
+
+def test_mvt_still_looks_for_a_write_ahead_log_where_no_backup_has_one(mvt: dict[str, Any]) -> None:
+    assert 'database_path + "-wal"' in mvt["open"]
 
 
 def test_mvt_still_does_not_look_for_links_in_rich_text(mvt: dict[str, Any]) -> None:
@@ -95,6 +118,19 @@ def test_mvt_still_takes_a_broken_profile_for_an_empty_one(mvt: dict[str, Any]) 
 def test_mvt_still_orders_links_by_hash_and_reads_purchase_dates_as_local_time(mvt: dict[str, Any]) -> None:
     assert "list(set(filtered_links))" in mvt["whatsapp"]
     assert ".astimezone(timezone.utc)" in mvt["applications"]
+
+
+def test_mvt_still_passes_over_rows_without_a_partner(mvt: dict[str, Any]) -> None:
+    for narrow, _wide in WIDER_QUERIES:
+        assert narrow.search(mvt["queries"]), narrow.pattern
+
+
+def test_mvt_still_swallows_what_webkit_observations_raise(mvt: dict[str, Any]) -> None:
+    assert 'except Exception as exc:\n                self.log.info("Unable to find WebKit' in mvt["webkit"]
+
+
+def test_mvt_still_looks_for_a_log_beside_the_database_only(mvt: dict[str, Any]) -> None:
+    assert 'os.path.isfile(database_path + "-wal")' in mvt["open"]
 
 
 def test_only_the_engine_imports_mvt() -> None:

@@ -54,7 +54,9 @@ def test_a_message_survives_the_pipe(message: Any) -> None:
 
 
 def test_a_job_survives_the_pipe() -> None:
-    job = Job("ios-backup", "/a/ñ", "/b", "/c", 1 << 30, ("SMS",), INDICATORS, BackupKeys({3: b"k" * 32}, None))
+    job = Job(
+        "ios-backup", "/a/ñ", "/b", "/c", 1 << 30, ("SMS",), ("TCC",), INDICATORS, BackupKeys({3: b"k" * 32}, None)
+    )
 
     assert Job.from_line(job.to_line()) == job
 
@@ -82,6 +84,19 @@ def test_a_worker_cannot_make_up_an_indicator(places: Any) -> None:
 
     with pytest.raises(BadMessageError):
         decode(json.dumps(forged).encode(), INDICATORS)
+
+
+@pytest.mark.parametrize("change", [{"records": -5}, {"records": True}, {"shortened": -3}, {"shortened": "3"}])
+def test_a_ledger_line_counts_in_whole_numbers(change: dict[str, Any]) -> None:
+    line = json.loads(encode(ModuleCoverage("SMS", CoverageState.CHECKED, 3), PLACES))
+
+    with pytest.raises(BadMessageError):
+        decode(json.dumps(line | change).encode(), INDICATORS)
+
+
+def test_a_version_is_a_version() -> None:
+    with pytest.raises(BadMessageError):
+        decode(json.dumps({"m": "planned", "modules": ["SMS"], "version": "<b>1"}).encode(), INDICATORS)
 
 
 @pytest.mark.parametrize("field", ["name", "detail"])

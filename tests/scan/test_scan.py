@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from spytriage.errors import SpytriageError
 from spytriage.models import CoverageState, IndicatorIndex, Reason, ScanResult
 from spytriage.scan import Limits, scan
 from tests.tools import (
+    CALENDAR,
     DATA_USAGE,
     SAFARI_HISTORY,
     SMS,
+    WEBKIT,
     Recorder,
     digest_of,
     edited,
@@ -114,24 +117,74 @@ class TestWhatCannotBeRead:
 
         assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING)
 
-    def test_a_file_that_nobody_names_is_no_data(self, run_scan: Scan, phone: Path) -> None:
-        stored(phone, SMS).unlink()
-        with sqlite3.connect(phone / "Manifest.db") as manifest:
-            manifest.execute("DELETE FROM Files WHERE fileID = ?", (file_id(*SMS),))
-        manifest.close()
+    def remove(self, backup: Path, artefact: tuple[str, str]) -> None:
+        """Take an artefact out of a backup and its manifest."""
+        stored(backup, artefact).unlink()
+        with closing(sqlite3.connect(backup / "Manifest.db")) as manifest, manifest:
+            manifest.execute("DELETE FROM Files WHERE fileID = ?", (file_id(*artefact),))
 
-        line = state_of(run_scan(phone), "SMS")
+    def test_a_file_that_nobody_names_is_no_data(self, run_scan: Scan, phone: Path) -> None:
+        self.remove(phone, CALENDAR)
+
+        line = state_of(run_scan(phone), "Calendar")
 
         assert (line.state, line.reason) == (CoverageState.NO_DATA, Reason.NOT_IN_SOURCE)
 
-    def test_an_empty_file_that_the_manifest_names_is_no_data(self, run_scan: Scan, phone: Path) -> None:
-        stored(phone, SMS).unlink()
-        empty = plistlib.dumps({"$objects": ["$null", {"Size": 0}]}, fmt=plistlib.FMT_BINARY)
-        with sqlite3.connect(phone / "Manifest.db") as manifest:
-            manifest.execute("UPDATE Files SET file = ? WHERE fileID = ?", (empty, file_id(*SMS)))
-        manifest.close()
+    def test_a_backup_without_the_messages_that_every_phone_has_is_cut_short(self, run_scan: Scan, phone: Path) -> None:
+        self.remove(phone, SMS)
 
-        assert state_of(run_scan(phone), "SMS").state is CoverageState.NO_DATA
+        line = state_of(run_scan(phone), "SMS")
+
+        assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING)
+
+    def test_a_backup_that_says_it_was_not_finished_has_a_gap(self, run_scan: Scan, phone: Path) -> None:
+        status = plistlib.loads((phone / "Status.plist").read_bytes())
+        (phone / "Status.plist").write_bytes(plistlib.dumps(status | {"SnapshotState": "uploading"}))
+
+        assert state_of(run_scan(phone), "Manifest").state is CoverageState.UNREADABLE
+
+    def test_an_empty_file_that_the_manifest_names_is_no_data(self, run_scan: Scan, phone: Path) -> None:
+        stored(phone, CALENDAR).unlink()
+        empty = plistlib.dumps({"$objects": ["$null", {"Size": 0}]}, fmt=plistlib.FMT_BINARY)
+        with closing(sqlite3.connect(phone / "Manifest.db")) as manifest, manifest:
+            manifest.execute("UPDATE Files SET file = ? WHERE fileID = ?", (empty, file_id(*CALENDAR)))
+
+        assert state_of(run_scan(phone), "Calendar").state is CoverageState.NO_DATA
+
+    @pytest.mark.parametrize("flags", [0, None, "x", 3])
+    def test_odd_flags_in_the_manifest_do_not_excuse_a_missing_file(
+        self, run_scan: Scan, phone: Path, flags: object
+    ) -> None:
+        stored(phone, CALENDAR).unlink()
+        with closing(sqlite3.connect(phone / "Manifest.db")) as manifest, manifest:
+            manifest.execute("UPDATE Files SET flags = ? WHERE fileID = ?", (flags, file_id(*CALENDAR)))
+
+        assert state_of(run_scan(phone), "Calendar").state is CoverageState.UNREADABLE
+
+    def test_an_exception_that_mvt_swallows_is_noticed(self, run_scan: Scan, phone: Path) -> None:
+        with edited(phone, WEBKIT) as database:
+            database.execute("UPDATE ObservedDomains SET mostRecentUserInteractionTime = 'abc'")
+
+        assert state_of(run_scan(phone), "WebkitResourceLoadStatistics").state is CoverageState.UNREADABLE
+
+    def test_messages_without_the_column_that_holds_their_text_are_not_checked(
+        self, run_scan: Scan, phone: Path
+    ) -> None:
+        with edited(phone, SMS) as database:
+            database.execute("ALTER TABLE message RENAME COLUMN text TO text_of_a_later_ios")
+
+        line = state_of(run_scan(phone), "SMS")
+
+        assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.UNKNOWN_LAYOUT)
+
+    @pytest.mark.parametrize("content", [[], "text", 5])
+    def test_a_property_list_of_another_shape_is_not_checked(
+        self, run_scan: Scan, phone: Path, content: object
+    ) -> None:
+        place = ("HomeDomain", "Library/Preferences/com.apple.identityservices.idstatuscache.plist")
+        stored(phone, place).write_bytes(plistlib.dumps(content))
+
+        assert state_of(run_scan(phone), "IDStatusCache").state.is_gap
 
     @pytest.mark.parametrize(
         ("artefact", "module", "table"),
@@ -207,21 +260,79 @@ class TestWhatCannotBeRead:
         assert state_of(result, "Applications").state is CoverageState.UNREADABLE
 
 
-class TestLinksThatMVTDoesNotSee:
-    def test_a_link_in_the_rich_text_of_a_message_is_found(
-        self, run_scan: Scan, unplanted: Path, demo_index: IndicatorIndex
+class TestWhatMVTDoesNotSee:
+    @pytest.fixture
+    def domain(self, demo_index: IndicatorIndex) -> str:
+        return next(indicator.value for indicator in demo_index.indicators if indicator.type == "domain")
+
+    def met(self, result: ScanResult) -> list[tuple[str, str]]:
+        return [(a.module, i.value) for a in result.alerts if a.match for i in a.match.indicators]
+
+    @pytest.mark.parametrize("change", ["handle_id = 0", "handle_id = NULL", "handle_id = 9999"])
+    def test_a_message_whose_sender_has_no_row_is_checked(
+        self, run_scan: Scan, unplanted: Path, domain: str, change: str
     ) -> None:
-        domain = next(i.value for i in demo_index.indicators if i.type == "domain")
+        with edited(unplanted, SMS) as database:
+            first = "ROWID = (SELECT MIN(ROWID) FROM message)"
+            database.execute(f"UPDATE message SET text = 'https://{domain}/x', {change} WHERE {first}")
+
+        assert self.met(run_scan(unplanted)) == [("SMS", domain)]
+
+    def test_a_tab_without_a_session_is_checked(self, run_scan: Scan, unplanted: Path, domain: str) -> None:
+        with edited(unplanted, ("HomeDomain", "Library/Safari/BrowserState.db")) as database:
+            database.execute(f"UPDATE tabs SET url = 'https://{domain}/x' WHERE id = (SELECT MIN(id) FROM tabs)")
+            database.execute("DELETE FROM tab_sessions")
+
+        assert self.met(run_scan(unplanted)) == [("SafariBrowserState", domain)]
+
+    def test_a_page_without_a_visit_is_checked(self, run_scan: Scan, unplanted: Path, domain: str) -> None:
+        with edited(unplanted, SAFARI_HISTORY) as database:
+            database.execute(
+                f"UPDATE history_items SET url = 'https://{domain}/x' WHERE id = (SELECT MIN(id) FROM history_items)"
+            )
+            database.execute("DELETE FROM history_visits")
+
+        assert self.met(run_scan(unplanted)) == [("SafariHistory", domain)]
+
+    def test_a_usage_record_that_names_no_process_does_not_hide_the_others(
+        self, run_scan: Scan, phone: Path, demo_index: IndicatorIndex
+    ) -> None:
+        with edited(phone, DATA_USAGE) as database:
+            database.execute("DELETE FROM ZLIVEUSAGE")
+            database.execute("INSERT INTO ZLIVEUSAGE (Z_PK, ZHASPROCESS, ZTIMESTAMP) VALUES (1, NULL, 650000000)")
+
+        assert "Datausage" in {module for module, _ in self.met(run_scan(phone))}
+
+    @pytest.mark.parametrize("value", ["CAST('https://{}/x' AS BLOB)", "'https://{}/x' || char(0)"])
+    def test_text_that_is_stored_as_bytes_is_checked(
+        self, run_scan: Scan, unplanted: Path, domain: str, value: str
+    ) -> None:
+        with edited(unplanted, ("HomeDomain", "Library/Safari/BrowserState.db")) as database:
+            expression = value.format(domain)
+            database.execute(f"UPDATE tabs SET url = {expression} WHERE id = (SELECT MIN(id) FROM tabs)")
+
+        assert self.met(run_scan(unplanted)) == [("SafariBrowserState", domain)]
+
+    def test_a_value_that_is_no_text_at_all_is_noticed(self, run_scan: Scan, unplanted: Path) -> None:
+        place = ("RootDomain", "Library/Caches/locationd/clients.plist")
+        content = plistlib.loads(stored(unplanted, place).read_bytes())
+        content["com.example.app"] = {"BundleId": 5}
+        stored(unplanted, place).write_bytes(plistlib.dumps(content))
+
+        assert state_of(run_scan(unplanted), "LocationdClients").state is CoverageState.UNREADABLE
+
+    @pytest.mark.parametrize("text", [None, "", "\ufffc", "see https://example.org"])
+    def test_a_link_in_the_rich_text_of_a_message_is_found(
+        self, run_scan: Scan, unplanted: Path, domain: str, text: str | None
+    ) -> None:
         body = b"\x04\x0bstreamtyped\x84\x01+\x28Mira https://" + domain.encode() + b"/x?1 ya\x86\x84\x02iI"
         with edited(unplanted, SMS) as database:
             database.execute(
-                "UPDATE message SET text = NULL, attributedBody = ? WHERE ROWID = (SELECT MIN(ROWID) FROM message)",
-                (body,),
+                "UPDATE message SET text = ?, attributedBody = ? WHERE ROWID = (SELECT MIN(ROWID) FROM message)",
+                (text, body),
             )
 
-        alerts = [alert for alert in run_scan(unplanted).alerts if alert.match]
-
-        assert [(a.module, a.match.indicators[0].value) for a in alerts if a.match] == [("SMS", domain)]
+        assert self.met(run_scan(unplanted)) == [("SMS", domain)]
 
 
 class TestAWorkerThatBreaks:
@@ -273,6 +384,39 @@ class TestAWorkerThatBreaks:
 
         assert state_of(result, "WhatsappContacts").state is CoverageState.EXTRACTED_ONLY
         assert state_of(result, "InteractionC").state is CoverageState.EXTRACTED_ONLY
+
+    def test_whose_module_hangs_is_not_run_again_for_the_sake_of_another(
+        self, run_scan: Scan, phone: Path, demo_index: IndicatorIndex
+    ) -> None:
+        place = ("AppDomainGroup-group.net.whatsapp.WhatsApp.shared", "ContactsV2.sqlite")
+        with edited(phone, place) as database:
+            columns = [row[1] for row in database.execute("PRAGMA table_info(ZWAADDRESSBOOKCONTACT)")]
+            database.execute("DROP TABLE ZWAADDRESSBOOKCONTACT")
+            database.execute(
+                f"CREATE VIEW ZWAADDRESSBOOKCONTACT AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n)"
+                f" SELECT {', '.join(f'COUNT(x) AS {name}' for name in columns)} FROM n"
+            )
+
+        result = run_scan(phone, limits=Limits(seconds=6))
+
+        assert state_of(result, "WhatsappContacts").reason is Reason.TIMED_OUT
+        assert state_of(result, "InteractionC").state is CoverageState.EXTRACTED_ONLY
+        assert any(alert.match for alert in result.alerts)
+
+    def test_that_dies_of_a_nameless_signal_is_a_line_of_the_ledger(
+        self, run_scan: Scan, written_phone: tuple[Path, DemoPhone]
+    ) -> None:
+        result = run_scan(written_phone[0], command=(*BAD_WORKER, "DiesNamelessly"))
+
+        assert state_of(result, "DiesNamelessly").detail == "signal 40"
+
+    def test_that_writes_ledger_lines_of_other_modules_is_not_believed(
+        self, run_scan: Scan, written_phone: tuple[Path, DemoPhone]
+    ) -> None:
+        result = run_scan(written_phone[0], command=(*BAD_WORKER, "ForgesTheLedger"))
+
+        assert state_of(result, "ForgesTheLedger").reason is Reason.WORKER_DIED
+        assert state_of(result, "SMS").records != 7
 
     def test_that_cannot_start_is_an_error(self, run_scan: Scan, written_phone: tuple[Path, DemoPhone]) -> None:
         with pytest.raises(SpytriageError, match="could not be started"):

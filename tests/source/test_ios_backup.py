@@ -98,6 +98,25 @@ def test_an_encrypted_backup_says_so(phone: Path) -> None:
     assert recognise(phone).encrypted
 
 
+def test_a_decrypted_copy_that_still_says_encrypted_needs_no_key(phone: Path) -> None:
+    manifest = plistlib.loads((phone / "Manifest.plist").read_bytes())
+    manifest |= {"IsEncrypted": True, "ManifestKey": b"\x04\x00\x00\x00key"}
+    (phone / "Manifest.plist").write_bytes(plistlib.dumps(manifest))
+
+    source = recognise(phone)
+
+    assert (source.encrypted, source.locked) == (True, False)
+
+
+def test_hostile_names_of_several_backups_cannot_steer_the_terminal(phone: Path) -> None:
+    shutil.copytree(phone, phone.parent / "a\x1b]0;owned\x07\u202eb")
+
+    with pytest.raises(SpytriageError, match="several backups") as caught:
+        recognise(phone.parent)
+
+    assert not {"\x1b", "\x07", "\u202e"} & set(caught.value.message)
+
+
 def test_a_hostile_path_cannot_steer_the_terminal(tmp_path: Path) -> None:
     with pytest.raises(SpytriageError) as caught:
         recognise(tmp_path / "a\x1b]0;owned\x07\u202e")

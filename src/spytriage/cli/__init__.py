@@ -5,6 +5,7 @@ Exit codes: 0 no-match, 1 error, 2 usage, 3 match, 4 suspicious, 5 inconclusive.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -87,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     set_language(_requested_language(arguments) or language_from_environment())
     use_for_libraries()
-    signal.signal(signal.SIGTERM, _stop)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _stop)
+    _make_output_robust()
     sys.exit(_run(arguments))
 
 
@@ -113,6 +116,16 @@ def _run(arguments: Sequence[str]) -> int:
         # Whoever read our output has gone; keep Python from complaining when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _make_output_robust() -> None:
+    """Keep printing from ever raising: a screen without some letters, or an output that somebody closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _requested_language(arguments: Sequence[str]) -> str | None:

@@ -84,7 +84,7 @@ def consent_for(file: Path | None) -> Consent:
     """
     if file is not None:
         return read_consent(file)
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise SpytriageError(
             _("There is no consent record, and nothing is checked without one."),
             hint=_("Make one with `spytriage consent new -o FILE`, then give it with --consent FILE."),

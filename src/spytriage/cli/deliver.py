@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,16 +28,25 @@ def check_and_deliver(request: Check, output: Path, *, as_json: bool, quiet: boo
     with shown_progress(quiet=quiet or as_json) as progress:
         examined = check(replace(request, output=output), progress)
     report, files = hand_over(request, examined, output)
+    try:
+        _show(report, files[0], output, as_json=as_json, quiet=quiet)
+    except (OSError, KeyboardInterrupt, SystemExit):  # rich ends the program when a pipe breaks
+        # Nobody reads us any more, but the report is complete: the outcome stands.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return report
+
+
+def _show(report: Report, report_json: Path, output: Path, *, as_json: bool, quiet: bool) -> None:
+    """Print the report or what it comes to."""
     if as_json:
-        sys.stdout.buffer.write(files[0].read_bytes())
-        sys.stdout.buffer.flush()
+        sys.stdout.buffer.write(report_json.read_bytes())
     elif not quiet:
         from rich.console import Console
 
         from spytriage.report.terminal import print_summary
 
         print_summary(report, output, Console())
-    return report
+    sys.stdout.flush()
 
 
 def next_free_folder(name: str = "spytriage-report") -> Path:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS, FindingId, Level, Trace
 from spytriage.findings.recognise import recognise
-from spytriage.models import Finding, RawAlert
+from spytriage.models import Finding, IndicatorType, RawAlert
 
 # Where a record keeps its time, first choice first: MVT's event_time is often empty for matches.
 _TIME_FIELDS = {
@@ -31,8 +31,8 @@ _USUAL_TIME_FIELDS = ("isodate", "timestamp", "first_isodate")
 def grade(alerts: Sequence[RawAlert]) -> tuple[Finding, ...]:
     """Return one finding for each alert, in the same order."""
     findings = [_finding(alert) for alert in alerts]
-    firm = [finding for finding in findings if _is_firm(finding)]
-    return tuple(_corroborated(finding, firm) if _is_firm(finding) else finding for finding in findings)
+    seen = _seen_by_family(finding for finding in findings if _is_firm(finding))
+    return tuple(_corroborated(finding, seen) if _is_firm(finding) else finding for finding in findings)
 
 
 def _finding(alert: RawAlert) -> Finding:
@@ -68,10 +68,28 @@ def _families(finding: Finding) -> set[str]:
     }
 
 
-def _corroborated(finding: Finding, firm: Iterable[Finding]) -> Finding:
-    related = [other for other in firm if _families(other) & _families(finding)]
-    types = {indicator.type for other in related if other.alert.match for indicator in other.alert.match.indicators}
-    return replace(finding, artefacts=len({other.artefact for other in related}), indicator_types=len(types))
+def _seen_by_family(firm: Iterable[Finding]) -> dict[str, tuple[set[str], set[IndicatorType]]]:
+    """Return the artefacts and the indicator types in which each family was seen."""
+    seen: dict[str, tuple[set[str], set[IndicatorType]]] = {}
+    for finding in firm:
+        for family in _families(finding):
+            artefacts, types = seen.setdefault(family, (set(), set()))
+            artefacts.add(finding.artefact)
+            types.update(_types(finding))
+    return seen
+
+
+def _types(finding: Finding) -> set[IndicatorType]:
+    return {indicator.type for indicator in finding.alert.match.indicators} if finding.alert.match else set()
+
+
+def _corroborated(finding: Finding, seen: dict[str, tuple[set[str], set[IndicatorType]]]) -> Finding:
+    related = [seen[family] for family in _families(finding)]
+    return replace(
+        finding,
+        artefacts=len(set().union(*(artefacts for artefacts, _ in related))),
+        indicator_types=len(set().union(*(types for _, types in related))),
+    )
 
 
 def _time(alert: RawAlert) -> datetime | None:
@@ -86,6 +104,6 @@ def _time(alert: RawAlert) -> datetime | None:
 def _parse(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first day of the calendar, in another time zone
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -27,7 +27,7 @@ from spytriage.models import BackupKeys, Reason
 from spytriage.scan.copies import Copies, UnavailableError
 
 _FILE_ID = re.compile(r"[0-9a-f]{40}")
-_REGULAR_FILE = 1  # column `flags` of Manifest.db; 2 is a folder, 4 a symbolic link
+_NOT_FILES = {2, 4}  # column `flags` of Manifest.db: a folder, a symbolic link; a file has 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Entry:
     @property
     def has_content(self) -> bool:
         """Return whether the folder should have it: a file without content is not stored."""
-        return bool(self.flags == _REGULAR_FILE) and not _is_empty(self.metadata)
+        return self.flags not in _NOT_FILES and not _is_empty(self.metadata)
 
     @property
     def wal_id(self) -> str:
@@ -100,6 +100,14 @@ class BackupFiles:
             return path, error.reason
         return self._with_wal[path], None
 
+    def is_unfinished(self) -> bool:
+        """Return whether the backup says of itself that it was not completed."""
+        try:
+            status = plistlib.loads((self.backup / "Status.plist").read_bytes())
+            return str(status["SnapshotState"]) != "finished"
+        except Exception:  # noqa: BLE001 (old backups have none, and made-up bytes can raise anything)
+            return False
+
     def forget(self) -> None:
         """Delete what was copied for the module that has ended."""
         self._ids, self._with_wal = {}, {}
@@ -108,7 +116,7 @@ class BackupFiles:
     # --- Finding -----------------------------------------------------------------------------------------------
 
     def _stored(self, file_id: str) -> Path | None:
-        if not _FILE_ID.fullmatch(file_id):
+        if not isinstance(file_id, str) or not _FILE_ID.fullmatch(file_id):
             raise UnavailableError(Reason.DAMAGED)
         path = self.backup / file_id[:2] / file_id
         try:

@@ -30,9 +30,10 @@ _CHANGED = {"os.remove": (0,), "os.rename": (0, 1), "os.rmdir": (0,), "os.mkdir"
             "os.symlink": (1,), "os.truncate": (0,), "os.chmod": (0,), "os.chown": (0,), "os.utime": (0,),
             "os.setxattr": (0,), "os.removexattr": (0,)}  # fmt: skip
 _NETWORK_EVENTS = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname",
-                   "socket.gethostbyaddr", "socket.sendto", "socket.sendmsg"}  # fmt: skip
+                   "socket.gethostbyaddr", "socket.getnameinfo", "socket.sendto", "socket.sendmsg"}  # fmt: skip
+_FORBIDDEN_EVENTS = {"os.chdir", "os.fchdir", "os.kill", "os.killpg", "sqlite3.enable_load_extension",
+                     "sqlite3.load_extension"}  # fmt: skip
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # <linux/prctl.h>
-_SQLITE_CODE_EVENTS = {"sqlite3.enable_load_extension", "sqlite3.load_extension"}
 
 
 class RefusedError(PermissionError):
@@ -60,8 +61,11 @@ class Guard:
         elif _is_network(event, args):
             self.network_attempts += 1
             raise RefusedError("a worker has no network")
-        elif event in _CHILD_EVENTS or event in _SQLITE_CODE_EVENTS:
-            raise RefusedError("a worker starts no program")
+        elif event in _CHILD_EVENTS or event in _FORBIDDEN_EVENTS:
+            raise RefusedError("a worker starts no program and stays where it is")
+        elif event == "sqlite3.connect":
+            if not _is_read_only(args[0]):
+                self._require_inside(args[0])
         else:
             for place in _CHANGED.get(event, ()):
                 self._require_inside(args[place])
@@ -72,6 +76,11 @@ class Guard:
         real = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
         if real != os.devnull and not real.startswith(self._folders):
             raise RefusedError("a worker writes to its own folders only")
+
+
+def _is_read_only(database: object) -> bool:
+    """Return whether a database is opened for reading only, or is in memory: SQLite opens files unseen by the hook."""
+    return isinstance(database, str) and (database == ":memory:" or "mode=ro" in database.partition("?")[2].split("&"))
 
 
 def _is_network(event: str, args: tuple[Any, ...]) -> bool:

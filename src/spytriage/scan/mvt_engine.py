@@ -20,6 +20,7 @@ import re
 import sqlite3
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,7 @@ from mvt.common.module import (
 from mvt.common.version import MVT_VERSION
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.modules.base import IOSExtraction
+from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
@@ -61,6 +63,8 @@ _LEVELS = {
 }
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
+# Modules whose artefact is in every backup, so that one without it is cut short: every iPhone has sms.db.
+_IN_EVERY_BACKUP = {"SMS"}
 
 
 def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Sequence[type[Any]] = ()) -> None:
@@ -105,7 +109,7 @@ class _Engine:
         return _COMMANDS[self.job.kind](
             target_path=str(self.files.root),
             results_path=None,  # writes nothing
-            iocs=_MatcherIndicators(self.matcher),
+            iocs=_MatcherIndicators(self.matcher, self.reading),
             disable_version_check=True,
             disable_indicator_check=True,
             custom_modules=list(extra_modules),
@@ -133,7 +137,7 @@ class _Engine:
 
     def _run_again(self, module: MVTModule, name: str) -> None:
         """Give a later module the results of one that ran in a worker that is gone; say nothing of it."""
-        if name in self.needed:
+        if name in self.needed and name not in self.job.failed:
             try:
                 module.run()
             except Exception:  # noqa: BLE001 (its ledger line is written already)
@@ -169,6 +173,9 @@ class _Engine:
     ) -> tuple[CoverageState, Reason | None, str]:
         """Correct what a module says of itself by what was seen of its reading."""
         reading = self.reading
+        if name == "Manifest" and self.files.is_unfinished():
+            reading.note(Reason.PARTLY_READ)
+            reading.settle()
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
                 lost = self.files.problem if name == "Manifest" else None
@@ -180,15 +187,18 @@ class _Engine:
                 return CoverageState.UNREADABLE, Reason.PARTLY_READ, reading.proportion()
             return CoverageState.UNREADABLE, reading.problems[0], ""
         if not reading.found:
+            if name in _IN_EVERY_BACKUP:
+                return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
         return state, None, ""
 
     # --- The seams ---------------------------------------------------------------------------------------------
 
-    def _seams(self) -> _Patched:
+    def _seams(self) -> ExitStack:
         reading, stored = self.reading, SimpleNamespace(target_path=str(self.files.backup), log=logging.getLogger())
         original_query = IOSExtraction._get_backup_files_from_manifest
         original_inventory = IOSExtraction._get_stored_backup_file_ids
+        original_observations = WebkitResourceLoadStatistics._process_observations_db
 
         def get_backup_file_from_id(module: Any, file_id: str) -> str | None:  # noqa: ARG001
             found = reading.file(file_id)
@@ -208,13 +218,25 @@ class _Engine:
             path = module._recovered_sqlite_paths.get(file_path, file_path)
             return reading.connect(Path(path))
 
-        return _Patched(
+        def process_observations_db(module: Any, **options: Any) -> None:
+            # MVT 2026.10.26 swallows whatever this raises and goes on as if there were no observations.
+            try:
+                original_observations(module, **options)
+            except Exception:
+                reading.note(Reason.DAMAGED)
+                raise
+
+        stack = ExitStack()
+        stack.enter_context(_Patched(WebkitResourceLoadStatistics, _process_observations_db=process_observations_db))
+        seams = _Patched(
             IOSExtraction,
             _get_backup_file_from_id=get_backup_file_from_id,
             _get_backup_files_from_manifest=get_backup_files_from_manifest,
             _get_stored_backup_file_ids=get_stored_backup_file_ids,
             _open_sqlite_db=open_sqlite_db,
         )
+        stack.enter_context(seams)
+        return stack
 
 
 class _Patched:
@@ -272,16 +294,16 @@ _URL_IN_RICH_TEXT = re.compile(r"https?://[^\s\x00-\x1f\ufffd\"<>]+", re.IGNOREC
 
 
 def _links_of_rich_text(module: MVTModule) -> None:
-    """Add the links of messages that have only a rich body.
+    """Add the links in the rich bodies of messages.
 
     MVT 2026.10.26 looks for links in `message.text` alone. Since iOS 16 many messages leave it empty and keep their
     text in `attributedBody`, an archived NSAttributedString ("typedstream") whose string is plain UTF-8 between
     length bytes: links in it are never seen by MVT.
     """
     for message in module.results:
-        if not message.get("text") and message.get("attributedBody"):
-            body = b64decode(message["attributedBody"]).decode("utf-8", errors="replace")
-            message["links"] = list(dict.fromkeys(_URL_IN_RICH_TEXT.findall(body)))
+        if body := message.get("attributedBody"):
+            text = b64decode(body).decode("utf-8", errors="replace")
+            message["links"] = list(dict.fromkeys([*message.get("links", ()), *_URL_IN_RICH_TEXT.findall(text)]))
 
 
 _AFTER_RUN: dict[str, Callable[[MVTModule], None]] = {"SMS": _links_of_rich_text}
@@ -334,48 +356,65 @@ def _as_mvt(match: Match | None) -> IndicatorMatch | None:
 
 
 class _MatcherIndicators(Indicators):
-    """MVT's `Indicators`, answered by our matcher."""
+    """MVT's `Indicators`, answered by our matcher.
 
-    def __init__(self, matcher: Matcher) -> None:
+    MVT 2026.10.26 matches text only, and silently nothing else: a database column may hold the same text as a BLOB, or
+    with a NUL at its end. Such values are read as what they spell; what spells nothing is noted.
+    """
+
+    def __init__(self, matcher: Matcher, reading: Reading) -> None:
         super().__init__()
-        self._matcher = matcher
+        self._matcher, self._reading = matcher, reading
         self.total_ioc_count = 1  # MVT gives modules no indicators when this is 0
 
+    def _look_up(self, find: Callable[[object], Match | None], value: Any) -> IndicatorMatch | None:
+        return _as_mvt(find(self._spelt(value)))
+
+    def _spelt(self, value: Any) -> str | None:
+        if isinstance(value, str):
+            return value.rstrip("\x00")
+        if isinstance(value, bytes):
+            return value.decode("utf-8", errors="replace").rstrip("\x00")
+        if value is not None:
+            self._reading.note(Reason.DAMAGED)
+        return None
+
     def check_url(self, url: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.url(url))
+        return self._look_up(self._matcher.url, url)
 
     def check_url_batches(self, url_batches: Sequence[Sequence[str] | None]) -> list[IndicatorMatch | None]:
-        return [_as_mvt(_merged([self._matcher.url(url) for url in urls or ()])) for urls in url_batches]
+        url, spelt = self._matcher.url, self._spelt
+        return [_as_mvt(_merged([url(spelt(link)) for link in links or ()])) for links in url_batches]
 
     def check_process(self, process: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.process(process))
+        return self._look_up(self._matcher.process, process)
 
     def check_email(self, email: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.email(email))
+        return self._look_up(self._matcher.email, email)
 
     def check_file_name(self, file_name: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.file_name(file_name))
+        return self._look_up(self._matcher.file_name, file_name)
 
     def check_file_path(self, file_path: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.file_path(file_path))
+        return self._look_up(self._matcher.file_path, file_path)
 
     def check_file_path_process(self, file_path: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.file_path_process(file_path))
+        return self._look_up(self._matcher.file_path_process, file_path)
 
     def check_profile(self, profile_uuid: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.profile(profile_uuid))
+        return self._look_up(self._matcher.profile, profile_uuid)
 
     def check_file_hash(self, file_hash: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.file_hash(file_hash))
+        return self._look_up(self._matcher.file_hash, file_hash)
 
     def check_app_certificate_hash(self, cert_hash: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.app_certificate(cert_hash))
+        return self._look_up(self._matcher.app_certificate, cert_hash)
 
     def check_app_id(self, app_id: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.app_id(app_id))
+        return self._look_up(self._matcher.app_id, app_id)
 
     def check_android_property_name(self, property_name: str) -> IndicatorMatch | None:
-        return _as_mvt(self._matcher.android_property(property_name))
+        return self._look_up(self._matcher.android_property, property_name)
 
 
 def _merged(matches: list[Match | None]) -> Match | None:

@@ -8,6 +8,7 @@ job, so a worker cannot make one up.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ class Job:
     disk: str  # private folder for what does not fit there; may be the same. A worker writes nowhere else
     memory_bytes: int  # limit of the worker's memory
     done: tuple[str, ...]  # modules that are finished with (their names)
+    failed: tuple[str, ...]  # those of them that took a worker down or broke: not to be run again for another's sake
     indicators: tuple[Indicator, ...]
     keys: BackupKeys | None = None  # of an encrypted backup
 
@@ -53,6 +55,7 @@ class Job:
                 "disk": self.disk,
                 "memory_bytes": self.memory_bytes,
                 "done": self.done,
+                "failed": self.failed,
                 "indicators": [
                     [i.type, i.value, [[a.set, a.family, a.sha256, a.object_id] for a in i.attributions]]
                     for i in self.indicators
@@ -76,6 +79,7 @@ class Job:
             data["disk"],
             data["memory_bytes"],
             tuple(data["done"]),
+            tuple(data["failed"]),
             indicators,
             data["keys"] and _keys_from_json(data["keys"]),
         )
@@ -181,6 +185,8 @@ def decode(line: bytes, indicators: Sequence[Indicator]) -> Message:
 def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
     match data["m"]:
         case "planned":
+            if not re.fullmatch(r"[\w.+-]{1,40}", data["version"], re.ASCII):
+                raise ValueError("not a version")
             return Planned(tuple(_text(name) for name in data["modules"]), _text(data["version"]))
         case "started":
             return Started(_text(data["module"]))
@@ -188,10 +194,10 @@ def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
             return ModuleCoverage(
                 name=_text(data["module"]),
                 state=CoverageState(data["state"]),
-                records=None if data["records"] is None else int(data["records"]),
+                records=None if data["records"] is None else _count(data["records"]),
                 reason=None if data["reason"] is None else Reason(data["reason"]),
                 detail=_text(data["detail"]),
-                shortened_links=int(data["shortened"]),
+                shortened_links=_count(data["shortened"]),
             )
         case "alert":
             return RawAlert(
@@ -217,6 +223,12 @@ def _match(data: dict[str, Any] | None, indicators: Sequence[Indicator]) -> Matc
     if not places or not all(isinstance(place, int) and 0 <= place < len(indicators) for place in places):
         raise ValueError("an alert names indicators of the job")
     return Match(tuple(indicators[place] for place in places), MatchRule(data["rule"]))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError("expected a count")
+    return value
 
 
 def _text(value: object) -> str:

@@ -8,9 +8,11 @@ its files, each of these leaves a note.
 from __future__ import annotations
 
 import plistlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -156,16 +158,43 @@ class TrackedConnection(sqlite3.Connection):
         return cursor
 
 
+# Queries of MVT 2026.10.26 that pass over rows without a partner in another table: a message whose sender's row is
+# gone, a tab without a session, a visited page without a visit, all processes as soon as one usage record names none.
+WIDER_QUERIES = tuple(
+    (re.compile(narrow), wide)
+    for narrow, wide in (
+        (
+            r"FROM message, handle\s+WHERE handle\.rowid = message\.handle_id",
+            "FROM message LEFT JOIN handle ON handle.rowid = message.handle_id",
+        ),
+        (r"FROM tabs\s+JOIN tab_sessions", "FROM tabs LEFT JOIN tab_sessions"),
+        (r"FROM history_items\s+JOIN history_visits", "FROM history_items LEFT JOIN history_visits"),
+        (
+            r"\(SELECT ZHASPROCESS FROM ZLIVEUSAGE\)",
+            "(SELECT ZHASPROCESS FROM ZLIVEUSAGE WHERE ZHASPROCESS IS NOT NULL)",
+        ),
+    )
+)
+# A query for all columns succeeds without the one that carries what is matched.
+_NEEDED_COLUMNS = (("message.*,", "text"),)
+
+
 class _TrackedCursor(sqlite3.Cursor):
     database: _Database
 
     def execute(self, sql: str, *parameters: Any) -> _TrackedCursor:
+        for narrow, wide in WIDER_QUERIES:
+            sql = narrow.sub(wide, sql)
         self.database.asked |= "sqlite_master" not in sql
         try:
             super().execute(sql, *parameters)
         except sqlite3.Error as error:
             self.database.last_error = error
+            self.database.broke |= "malformed" in str(error)  # MVT may look for tables, see this, and go on
             raise
+        columns = {column[0] for column in self.description or ()}
+        if any(marker in sql and column not in columns for marker, column in _NEEDED_COLUMNS):
+            raise sqlite3.OperationalError("no such column: the one that carries what is matched")
         # Asking which tables or columns there are is no reading of them.
         self.database.answered |= sql.lstrip()[:6].upper() == "SELECT" and "sqlite_master" not in sql
         return self
@@ -194,11 +223,14 @@ def plist_failures_noted(reading: Reading) -> Iterator[None]:
         start = fp.read(1)
         fp.seek(-len(start), 1)
         try:
-            return original(fp, **options)
+            content = original(fp, **options)
         except Exception:
-            if start:  # a record that holds nothing misses nothing
+            if start or not isinstance(fp, BytesIO):  # a record that holds nothing misses nothing; a file does
                 reading.note_plist()
             raise
+        if not isinstance(content, dict) and not isinstance(fp, BytesIO):
+            reading.note_plist()  # every property list that MVT reads from a file is a dictionary
+        return content
 
     plistlib.load = load  # type: ignore[assignment]
     try:

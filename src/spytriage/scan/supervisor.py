@@ -88,6 +88,9 @@ class _Ledger:
                     raise BadMessageError("an alert of a module that is not running")
                 self.alerts.append(message)
             case ModuleCoverage():
+                ran = message.name == self.current
+                if not ran and (message.state is not CoverageState.NOT_RUN or message.name in self.coverage):
+                    raise BadMessageError("a line of the ledger for a module that is not running")
                 self.end(message, progress)
             case CopiedToDisk():
                 self.copied_to_disk = True
@@ -158,6 +161,7 @@ def scan(
                 disk=str(place.disk),
                 memory_bytes=limits.memory_bytes,
                 done=tuple(ledger.coverage),
+                failed=tuple(line.name for line in ledger.coverage.values() if line.state is CoverageState.FAILED),
                 indicators=indicators,
                 keys=keys,
             )
@@ -251,7 +255,8 @@ def _cause_of_death(status: int) -> _WorkerLostError:
     if status == OUT_OF_MEMORY_EXIT:
         return _WorkerLostError(Reason.OUT_OF_MEMORY)
     if status < 0:
-        return _WorkerLostError(Reason.WORKER_DIED, signal.Signals(-status).name)
+        names = {number.value: number.name for number in signal.Signals}  # real-time signals have none
+        return _WorkerLostError(Reason.WORKER_DIED, names.get(-status, f"signal {-status}"))
     return _WorkerLostError(Reason.WORKER_DIED, f"exit {status}")
 
 

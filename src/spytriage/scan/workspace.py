@@ -105,12 +105,13 @@ def _new_folder(parents: list[Path]) -> tuple[Path, int]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, its lock last: should we be killed on the way, the next run still knows what it is."""
+    """Remove a folder, its lock last: should that fail on the way, the next run still knows what it is."""
     with suppress(OSError):
         for child in folder.iterdir():
             if child.is_dir() and not child.is_symlink():
                 shutil.rmtree(child, ignore_errors=True)
             elif child.name != _LOCK:
                 child.unlink()
-        (folder / _LOCK).unlink()
-        folder.rmdir()
+        if [child.name for child in folder.iterdir()] == [_LOCK]:
+            (folder / _LOCK).unlink()
+            folder.rmdir()

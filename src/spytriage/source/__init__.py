@@ -14,6 +14,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.source import ios_backup
 from spytriage.source.interface import Device, Source
+from spytriage.text import printable
 
 if TYPE_CHECKING:
     from spytriage.source.ios_keybag import Lock
@@ -56,7 +57,7 @@ def recognise(path: Path) -> Source:
     found = [folder for folder in candidates[1:] if any(_is_kind(kind, folder) for kind in _KINDS)]
     if len(found) > 1:
         raise SpytriageError(
-            _("This folder holds several backups: {names}").format(names=", ".join(f.name for f in found)),
+            _("This folder holds several backups: {names}").format(names=", ".join(printable(f.name) for f in found)),
             path=path,
             hint=_("Name one of them."),
         )

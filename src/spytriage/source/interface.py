@@ -21,6 +21,7 @@ class Source:
 
     kind: str  # "ios-backup"
     path: Path  # absolute
-    encrypted: bool
+    encrypted: bool  # was made encrypted
+    locked: bool  # and is not a copy that somebody has decrypted: keys are needed
     device: Device
     digest: bytes  # SHA-256 over the files that identify it; raw, a report carries it keyed

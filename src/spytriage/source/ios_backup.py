@@ -50,10 +50,12 @@ def recognise(folder: Path) -> Source | None:
     for name in ("Manifest.db", "Info.plist"):
         digest.update(_file_digest(folder / name))
     info = read_plist(folder / "Info.plist")
+    encrypted, locked = _encryption(folder)
     return Source(
         kind="ios-backup",
         path=folder.resolve(),
-        encrypted=_is_encrypted(folder),
+        encrypted=encrypted,
+        locked=locked,
         device=Device(
             product_type=_text(info, "Product Type"),
             os_version=_text(info, "Product Version"),
@@ -63,20 +65,22 @@ def recognise(folder: Path) -> Source | None:
     )
 
 
-def _is_encrypted(folder: Path) -> bool:
-    """Return whether the backup is encrypted, by its own word or, failing that, by the look of Manifest.db.
+def _encryption(folder: Path) -> tuple[bool, bool]:
+    """Return whether the backup was made encrypted, and whether it still is.
+
+    A copy made by `mvt-ios decrypt-backup` keeps the Manifest.plist that says `IsEncrypted`; its Manifest.db is in
+    clear. Since iOS 10.2, when ManifestKey came, that of an encrypted backup never is.
 
     Raises:
         SpytriageError: Manifest.db is neither a database nor encrypted.
     """
     manifest = read_plist(folder / "Manifest.plist")
-    if manifest.get("IsEncrypted") is True:
-        return True
+    encrypted = manifest.get("IsEncrypted") is True
     with open_file(folder / "Manifest.db") as handle:
-        head = handle.read(len(SQLITE_MAGIC))
-    if head == SQLITE_MAGIC:
-        return False
-    raise damaged_manifest(folder)
+        in_clear = handle.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    if not encrypted and not in_clear:
+        raise damaged_manifest(folder)
+    return encrypted, encrypted and not (in_clear and "ManifestKey" in manifest)
 
 
 def damaged_manifest(folder: Path) -> SpytriageError:
