@@ -88,7 +88,7 @@ def run_scan(demo_index: IndicatorIndex) -> Callable[..., ScanResult]:
 @pytest.fixture
 def run_check(demo_index: IndicatorIndex) -> Callable[..., Report]:
     def run(folder: Path, index: IndicatorIndex = demo_index) -> Report:
-        return check(Check(folder, index, consent(), DAY, KEY), Recorder())
+        return check(Check(folder, index, consent(), DAY, KEY), Recorder()).report
 
     return run
 

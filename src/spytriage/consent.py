@@ -74,6 +74,18 @@ class Consent:
                 hint=_("Ask the person again and make a new record with `spytriage consent new`."),
             )
 
+    def require_sealing(self) -> None:
+        """Make sure that the record allows raw records to be sealed for a reviewer.
+
+        Raises:
+            SpytriageError: it does not.
+        """
+        if Grant.SHARE_SEALED not in self.grants:
+            raise SpytriageError(
+                _("The consent record does not allow raw records to be shared, not even sealed."),
+                hint=_("Leave out --seal-to, or ask the person and make a new record that grants share-sealed."),
+            )
+
     def summary(self) -> ConsentSummary:
         """Return what a report says of it."""
         return ConsentSummary(

@@ -40,6 +40,13 @@ def ngettext(singular: str, plural: str, count: int) -> str:
     return _translations(_current.get()).ngettext(singular, plural, count)
 
 
+def every_message() -> tuple[str, ...]:
+    """Return everything that the program can say in the current language (what the catalogues hold)."""
+    catalogue = getattr(_translations("es"), "_catalog", {})  # its keys are the English messages
+    english = tuple(key if isinstance(key, str) else key[0] for key in catalogue)
+    return english if _current.get() == "en" else (*english, *map(str, catalogue.values()))
+
+
 def deferred(message: str) -> str:
     """Mark a message in a table for extraction; `_()` looks it up when it is shown."""
     return message

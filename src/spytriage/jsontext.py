@@ -28,8 +28,8 @@ def _escape_steering(found: re.Match[str]) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """Return canonical JSON (RFC 8785) of a value whose keys and strings are ASCII and whose numbers are whole.
+    """Return the one way to write a JSON value: sorted keys, no spaces, ASCII.
 
-    For those, sorted keys and no spaces are the canonical form.
+    For keys and strings of ASCII and whole numbers this is the canonical form of RFC 8785.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -281,6 +281,13 @@ class Fact(StrEnum):
     INSTALLER = "installer"
     PAYLOAD_TYPE = "payload-type"
     OPERATION = "operation"
+    SYSTEM_APP = "system-app"
+    DISABLED_APP = "disabled-app"
+    DANGEROUS_PERMISSIONS = "dangerous-permissions"  # how many of them an Android app was granted
+    SIGNAL = "signal"  # that ended a process
+    UID_CLASS = "uid-class"  # whose rights an Android process had
+    ARCHITECTURE = "architecture"
+    ANDROID_VERSION = "android-version"  # major
 
 
 class Term(StrEnum):
@@ -315,6 +322,51 @@ class Term(StrEnum):
     NOTIFICATION_SETTINGS = "notification-settings"
     INSTALL = "install"
     REMOVE = "remove"
+    PLAY_STORE = "play-store"
+    OTHER_STORE = "other-store"
+    BROWSER = "browser"
+    SIGABRT = "SIGABRT"
+    SIGBUS = "SIGBUS"
+    SIGFPE = "SIGFPE"
+    SIGILL = "SIGILL"
+    SIGSEGV = "SIGSEGV"
+    SIGSYS = "SIGSYS"
+    SIGTRAP = "SIGTRAP"
+    ROOT_USER = "root-user"
+    SYSTEM_USER = "system-user"
+    APP_USER = "app-user"
+    ARM = "arm"
+    ARM64 = "arm64"
+    X86 = "x86"
+    X86_64 = "x86_64"
+
+
+class TimePrecision(StrEnum):
+    """How closely a report may say when something happened."""
+
+    WEEK = "week"  # the Monday of the week stands for it
+    DAY = "day"
+    EXACT = "exact"
+
+
+class CodeName(str):
+    """A name that the code, MVT's or ours, gives to a module, an artefact or a field.
+
+    A type of its own, so that no string of the phone stands where a name is expected: mypy refuses a `str`, and the
+    constructor of what holds it does too.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> CodeName:
+        """Make a name of a constant of the code or of a policy.
+
+        Raises:
+            TypeError: no name of code looks like this.
+        """
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ .()/-]{0,79}", name):
+            raise TypeError("modules, artefacts and fields are named by code, not by the phone")
+        return super().__new__(cls, name)
 
 
 class PseudonymKind(StrEnum):
@@ -327,6 +379,7 @@ class PseudonymKind(StrEnum):
     FILE = "file"
     VISIT = "visit"
     PROFILE = "profile"
+    PROCESS = "process"
     DEVICE = "device"
 
 
@@ -346,6 +399,23 @@ class Pseudonym:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """SHA-256 over a nonce and a sealed value: says nothing, until whoever unseals shows that they belong together."""
+
+    name: CodeName  # of the field, see spytriage.evidence
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _require(self.name, CodeName)
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise TypeError("a commitment is 64 hexadecimal digits")
+
+
+_HIGHEST_COUNT = 10_000_000
+"""Counts that a fact may show. More digits could be a telephone number."""
+
+
+@dataclass(frozen=True, slots=True)
 class RedactedFinding:
     """The only finding that a report accepts: no field of it can hold a string of the phone.
 
@@ -357,20 +427,23 @@ class RedactedFinding:
     trace: Trace
     level: Level
     mvt_level: Level
-    module: str  # MVT's class name
-    artefact: str  # from spytriage.artefacts
+    module: CodeName  # MVT's class name
+    artefact: CodeName  # from spytriage.artefacts
     rule: MatchRule | None
     indicators: tuple[Indicator, ...]
-    day: date | None  # UTC
+    day: date | None  # UTC; the Monday of its week where the policy shows weeks
     cluster: int | None  # findings within a day of one another share a number
     offset_seconds: int | None  # since the first event of the cluster
     count: int  # how many alike were folded into this one
     facts: tuple[tuple[Fact, Term | int | bool], ...]
     pseudonyms: tuple[Pseudonym, ...]
-    withheld: tuple[str, ...]  # names of withheld fields, all of them named by the policy
+    withheld: tuple[CodeName, ...]  # names of withheld fields, all of them named by the policy
     withheld_unlisted: int  # how many more fields were withheld that no policy names
     artefacts: int  # corroboration
     indicator_types: int
+    ref: int = 0  # its number in the report (F1, F2, ...), by which sealed evidence names it
+    at: datetime | None = None  # UTC, to the second; only where the policy shows exact times
+    commitments: tuple[Commitment, ...] = ()  # when the evidence was sealed
 
     def __post_init__(self) -> None:
         _require(self.id, FindingId)
@@ -380,20 +453,23 @@ class RedactedFinding:
         _require(self.rule, MatchRule, optional=True)
         if type(self.day) not in (date, type(None)):
             raise TypeError("a finding shows a day, not a time")
+        _require(self.at, datetime, optional=True)
         for number in (self.cluster, self.offset_seconds, self.count, self.withheld_unlisted,
-                       self.artefacts, self.indicator_types):  # fmt: skip
+                       self.artefacts, self.indicator_types, self.ref):  # fmt: skip
             _require(number, int, optional=True)
-        for indicator in self.indicators:
-            _require(indicator, Indicator)
-        for fact, value in self.facts:
+        for fact, shown in self.facts:
             _require(fact, Fact)
-            if not isinstance(value, Term | bool | int):
+            if not isinstance(shown, Term) and not (isinstance(shown, int) and 0 <= shown <= _HIGHEST_COUNT):
                 raise TypeError("a fact is a closed word, a count or yes/no")
-        for pseudonym in self.pseudonyms:
-            _require(pseudonym, Pseudonym)
-        for name in (self.module, self.artefact, *self.withheld):
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .()/-]{0,79}", name):
-                raise TypeError("modules, artefacts and fields are named by code, not by the phone")
+        kinds: tuple[tuple[tuple[object, ...], type], ...] = (
+            (self.indicators, Indicator),
+            (self.pseudonyms, Pseudonym),
+            (self.commitments, Commitment),
+            ((self.module, self.artefact, *self.withheld), CodeName),
+        )
+        for values, kind in kinds:
+            for value in values:
+                _require(value, kind)
 
 
 def _require(value: object, wanted: type, *, optional: bool = False) -> None:
@@ -437,14 +513,18 @@ class SourceFacts:
     model_family: str  # "iPhone", "iPad", "iPod" or "unknown"
     os_version: str  # "17.4", or "unknown"
     device: Pseudonym | None
-    digest: str  # HMAC-SHA-256 of the acquisition under the case key: whoever unseals can check it, nobody else
+    # HMAC-SHA-256 of the acquisition under the case key: whoever unseals can check it, nobody else. None: not shown.
+    digest: str | None
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.kind):
+            raise TypeError("a kind of acquisition is a word of the code")
+        _require(self.device, Pseudonym, optional=True)
         if self.model_family not in {"iPhone", "iPad", "iPod", "unknown"}:
             raise TypeError("a report shows the model family only")
         if not re.fullmatch(r"\d{1,2}\.\d{1,2}|unknown", self.os_version):
             raise TypeError("a report shows major.minor of the operating system only")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.digest):
+        if self.digest is not None and not re.fullmatch(r"[0-9a-f]{64}", self.digest):
             raise TypeError("a digest is 64 hexadecimal digits")
 
 
@@ -472,6 +552,10 @@ class RedactionSummary:
     policy_sha256: str
     fields_withheld: int
     fields_unlisted: int
+    time: TimePrecision = TimePrecision.DAY
+    pseudonyms: bool = True
+    device: bool = True
+    recipients: int = 0  # for how many the evidence was sealed; 0 when it was not
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from spytriage import __version__
 from spytriage.consent import Consent, Grant
 from spytriage.errors import SpytriageError
+from spytriage.evidence import Recipients
 from spytriage.i18n import _
 from spytriage.models import (
     BackupKeys,
     CoverageState,
+    Finding,
     IndicatorIndex,
     Limit,
     LimitId,
@@ -21,7 +23,7 @@ from spytriage.models import (
     ScanResult,
     ToolFacts,
 )
-from spytriage.redaction import CaseKey, load_policy, redact, redact_source
+from spytriage.redaction import CaseKey, Policy, load_policy, redact, redact_source
 from spytriage.scan import Limits, Progress, scan
 from spytriage.source import Source, recognise
 
@@ -55,11 +57,22 @@ class Check:
     output: Path | None = None  # where the report will go
     demo: bool = False
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
+    policy: Policy = field(default_factory=load_policy)
+    recipients: Recipients | None = None  # who may see the raw records
     unlock: Callable[[Source], BackupKeys] = keep_locked  # called when the acquisition is encrypted
 
 
-def check(request: Check, progress: Progress) -> Report:
-    """Check an acquisition and return the redacted report; nothing is written.
+@dataclass(frozen=True, slots=True, repr=False)
+class Examined:
+    """A report, and what it was made of: raw, for the tripwire and for sealing (`spytriage.release`)."""
+
+    report: Report
+    source: Source
+    behind: Mapping[int, tuple[Finding, ...]]  # the raw findings behind each number of the report
+
+
+def check(request: Check, progress: Progress) -> Examined:
+    """Check an acquisition; nothing is written.
 
     Raises:
         SpytriageError: there is no consent, nothing to check, nothing to look for, or the scan cannot start.
@@ -67,6 +80,8 @@ def check(request: Check, progress: Progress) -> Report:
     from spytriage.findings import grade, outcome
 
     request.consent.require_analysis(request.checked_on)
+    if request.recipients:
+        request.consent.require_sealing()
     if not request.index.indicators:
         raise SpytriageError(
             _("No indicator is left to look for."),
@@ -82,27 +97,20 @@ def check(request: Check, progress: Progress) -> Report:
     keys = request.unlock(source) if source.locked else None
     result = scan(source.kind, source.path, request.index.indicators, progress, request.limits, keys=keys)
     findings = grade(result.alerts)
-    redacted = redact(findings, load_policy(), request.key)
-    return Report(
+    redacted = redact(findings, request.policy, request.key)
+    report = Report(
         outcome=outcome(findings, result.modules),
         limits=_limits(request, source, result),
         modules=result.modules,
         findings=redacted.findings,
         sets=request.index.sets,
-        source=redact_source(
-            kind=source.kind,
-            encrypted=source.encrypted,
-            product_type=source.device.product_type,
-            os_version=source.device.os_version,
-            identifier=source.device.identifier,
-            digest=source.digest,
-            key=request.key,
-        ),
+        source=redact_source(source, request.policy, request.key),
         consent=request.consent.summary(),
         redaction=redacted.summary,
         tool=ToolFacts(__version__, result.engine, result.engine_version, request.checked_on),
         demo=request.demo,
     )
+    return Examined(report, source, redacted.behind)
 
 
 def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, ...]:

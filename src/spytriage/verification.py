@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 from spytriage import __version__
+from spytriage.evidence import open_sealed, read_identities
 from spytriage.indicators.catalogue import catalogue
 from spytriage.indicators.data import data_file
 from spytriage.report import from_json, renderings, to_json, to_manifest
@@ -16,8 +18,16 @@ from spytriage.review import Knowledge
 _SHIPPED = ("pegasus-core.stix2", "demo.stix2")
 
 
-def knowledge(today: date) -> Knowledge:
-    """Return what this installation knows on that day (UTC)."""
+def knowledge(today: date, identity: Path | None = None) -> Knowledge:
+    """Return what this installation knows on that day (UTC).
+
+    Args:
+        today: the day.
+        identity: file of a secret key that may open the sealed evidence.
+
+    Raises:
+        SpytriageError: the identity cannot be read.
+    """
     return Knowledge(
         version=__version__,
         schema_version=SCHEMA_VERSION,
@@ -27,6 +37,7 @@ def knowledge(today: date) -> Knowledge:
         write_report=to_json,
         renderings=renderings,
         manifest=to_manifest,
+        unseal=partial(open_sealed, read_identities(identity)) if identity else None,
     )
 
 

@@ -11,6 +11,7 @@ from spytriage.artefacts import ARTEFACTS, artefact_of
 from spytriage.finding_kinds import KINDS, FindingId, Level
 from spytriage.models import (
     Attribution,
+    CodeName,
     ConsentSummary,
     CoverageState,
     Fact,
@@ -33,6 +34,7 @@ from spytriage.models import (
     ToolFacts,
     UnusableIndicator,
 )
+from spytriage.report.arrange import in_order
 
 CORE = IndicatorSet(
     name="pegasus-core",
@@ -103,8 +105,8 @@ def finding(kind: FindingId, module: str, *indicators: Indicator, **changes: Any
         trace=KINDS[kind].trace,
         level=KINDS[kind].level,
         mvt_level=Level.CRITICAL if indicators else Level.MEDIUM,
-        module=module,
-        artefact=artefact_of(module).label,
+        module=CodeName(module),
+        artefact=CodeName(artefact_of(module).label),
         rule=MatchRule.EXACT if indicators else None,
         indicators=indicators,
         day=date(2019, 5, 14),
@@ -113,11 +115,14 @@ def finding(kind: FindingId, module: str, *indicators: Indicator, **changes: Any
         count=1,
         facts=(),
         pseudonyms=(),
-        withheld=("message",),
+        withheld=(CodeName("message"),),
         withheld_unlisted=0,
         artefacts=2 if indicators else 0,
         indicator_types=2 if indicators else 0,
+        ref=1,
     )
+    if "withheld" in changes:
+        changes["withheld"] = tuple(map(CodeName, changes["withheld"]))
     return replace(made, **changes)
 
 
@@ -179,7 +184,7 @@ def report(
         outcome=outcome,
         limits=(*limits, *STANDING_LIMITS),
         modules=modules(),
-        findings=tuple(findings),
+        findings=tuple(replace(one, ref=number) for number, one in enumerate(in_order(tuple(findings)), start=1)),
         sets=(CORE,),
         source=SourceFacts("ios-backup", False, "iPhone", "14.6", Pseudonym(PseudonymKind.DEVICE, "AB2C3D"), "d1" * 32),
         consent=ConsentSummary(

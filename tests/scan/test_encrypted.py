@@ -119,7 +119,7 @@ class TestTheSamePhone:
         reports = []
         for folder, _phone in (written_phone, written_encrypted_phone):
             request = Check(folder, demo_index, consent(), DAY, KEY, unlock=lambda source: keys_of(source.path))
-            reports.append(json.loads(to_json(check(request, Recorder()))))
+            reports.append(json.loads(to_json(check(request, Recorder()).report)))
 
         plain, encrypted = reports
         differing = {key for key in plain if plain[key] != encrypted[key]}
@@ -133,7 +133,7 @@ class TestTheSamePhone:
         told = {}
         for folder in (quiet_phone, written_encrypted_phone[0]):
             request = Check(folder, demo_index, consent(), DAY, KEY, unlock=lambda source: keys_of(source.path))
-            told[folder] = {limit.id for limit in check(request, Recorder()).told_limits}
+            told[folder] = {limit.id for limit in check(request, Recorder()).report.told_limits}
 
         assert told[quiet_phone] - told[written_encrypted_phone[0]] == {LimitId.BACKUP_NOT_ENCRYPTED}
 
@@ -357,7 +357,7 @@ class TestRoom:
 
 
 def _checked(backup: Path, index: IndicatorIndex, keys: BackupKeys) -> Report:
-    return check(Check(backup, index, consent(), DAY, KEY, unlock=lambda _: keys), Recorder())
+    return check(Check(backup, index, consent(), DAY, KEY, unlock=lambda _: keys), Recorder()).report
 
 
 class TestWhatStaysBehind:

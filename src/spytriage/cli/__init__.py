@@ -44,6 +44,7 @@ _COMMANDS = {
     "check": "spytriage.cli.check:command",
     "consent": "spytriage.cli.consent:group",
     "demo": "spytriage.cli.demo:command",
+    "doctor": "spytriage.cli.doctor:command",
     "indicators": "spytriage.cli.indicators:group",
     "keygen": "spytriage.cli.keys:keygen",
     "pack": "spytriage.cli.handoff:pack_command",
@@ -51,6 +52,7 @@ _COMMANDS = {
     "custody": "spytriage.cli.handoff:custody_group",
     "review": "spytriage.cli.review:group",
     "report": "spytriage.cli.render:group",
+    "unseal": "spytriage.cli.unseal:command",
 }
 
 

@@ -26,6 +26,7 @@ from spytriage.models import Tlp
         "  spytriage check ~/Backups/00008101-000A1B2C3D4E5F --consent ana.yaml\n"
         "  spytriage check BACKUP --consent ana.yaml --indicators pegasus.stix2 --output report-ana\n"
         "  spytriage check BACKUP --consent ana.yaml --lang es\n"
+        "  spytriage check BACKUP --consent ana.yaml --seal-to age1...\n"
         "  spytriage check BACKUP --consent ana.yaml --json > report.json"
     ),
 )
@@ -54,6 +55,23 @@ from spytriage.models import Tlp
     metavar="FILE",
     help=_("Consent record, see `spytriage consent new`. Without it the questions are asked."),
 )
+@click.option(
+    "--policy",
+    default="review",
+    show_default=True,
+    metavar="NAME|FILE",
+    help=_("What the report may show: review, public, internal, or a policy file of your own."),
+)
+@click.option(
+    "--seal-to",
+    "recipients",
+    multiple=True,
+    metavar="RECIPIENT",
+    help=_(
+        "Seal the records behind the findings for this key (age1…, or 'ssh-ed25519 …'), in evidence.age. "
+        "Needs the consent share-sealed. Repeatable."
+    ),
+)
 @password_options
 @tlp_option()
 @signing_options
@@ -65,6 +83,8 @@ def command(
     set_names: tuple[str, ...],
     output: Path | None,
     consent_file: Path | None,
+    policy: str,
+    recipients: tuple[str, ...],
     password_file: Path | None,
     key_file: Path | None,
     tlp: str,
@@ -76,9 +96,10 @@ def command(
     """Check a backup; the exit code is the outcome's."""
     from spytriage.cli.consent import consent_for
     from spytriage.cli.deliver import check_and_deliver, next_free_folder
+    from spytriage.evidence import parse_recipients
     from spytriage.indicators import select
     from spytriage.pipeline import Check
-    from spytriage.redaction import CaseKey
+    from spytriage.redaction import CaseKey, load_policy
     from spytriage.scan import forbid_core_dumps, forbid_network, sweep
 
     forbid_network()
@@ -92,6 +113,8 @@ def command(
         consent=consent_for(consent_file),
         checked_on=checked_on(),
         key=CaseKey.new(),
+        policy=load_policy(policy),
+        recipients=parse_recipients(recipients) if recipients else None,
         unlock=unlock,
     )
     report = check_and_deliver(

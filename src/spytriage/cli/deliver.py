@@ -11,7 +11,8 @@ from pathlib import Path
 from spytriage.cli.progress import shown_progress
 from spytriage.models import Report, Tlp
 from spytriage.pipeline import Check, check
-from spytriage.report import require_unused, write_report
+from spytriage.release import release
+from spytriage.report import require_unused
 from spytriage.signing import Signer
 
 
@@ -28,9 +29,9 @@ def check_and_deliver(
     """
     output = require_unused(output)  # before the long part
     with shown_progress(quiet=quiet or as_json) as progress:
-        report = check(replace(request, output=output), progress)
-    report = replace(report, tlp=tlp, signer=signer.id if signer else None)
-    files = write_report(report, request.index.objects, output, signer=signer)
+        examined = check(replace(request, output=output), progress)
+    examined = replace(examined, report=replace(examined.report, tlp=tlp, signer=signer.id if signer else None))
+    report, files = release(request, examined, output, signer)
     try:
         _show(report, files[0], output, as_json=as_json, quiet=quiet)
     except (OSError, KeyboardInterrupt, SystemExit):  # rich ends the program when a pipe breaks

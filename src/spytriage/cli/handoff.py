@@ -74,14 +74,22 @@ def pack_command(folder: Path, output: Path | None) -> None:
 )
 @click.argument("path", metavar="DIR|ZIP", type=_PATH)
 @trust_options
+@click.option(
+    "--identity",
+    type=_PATH,
+    metavar="FILE",
+    help=_("Your secret key, to see whether sealed evidence belongs to the report. Nothing of it is shown."),
+)
 @click.option("--json", "as_json", is_flag=True, help=_("Print the steps as JSON and nothing else."))
 @language_option()
-def verify_command(path: Path, key_files: tuple[Path, ...], trusted_files: tuple[Path, ...], as_json: bool) -> int:
+def verify_command(
+    path: Path, key_files: tuple[Path, ...], trusted_files: tuple[Path, ...], identity: Path | None, as_json: bool
+) -> int:
     """Print each step; the exit code is the overall result's."""
     from spytriage.review import verify
     from spytriage.verification import knowledge
 
-    verification = verify(path, knowledge(checked_on()), trusted_keys(key_files, trusted_files))
+    verification = verify(path, knowledge(checked_on(), identity), trusted_keys(key_files, trusted_files))
     if as_json:
         click.echo(json.dumps(_as_json(verification), indent=2))
     else:

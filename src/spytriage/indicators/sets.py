@@ -21,7 +21,6 @@ EMBEDDED = "pegasus-core"
 FULL_PEGASUS = "pegasus"
 """Name in the catalogue of the full published Pegasus set."""
 
-_DEMO_LABELS = Labels("demo", "Demo set (invented)", "spytriage")
 _EMBEDDED_LABELS = Labels(EMBEDDED, "Pegasus core set", "spytriage", embedded=True)
 _SUFFIXES = {".stix2", ".json"}
 
@@ -54,18 +53,17 @@ def read_file(path: Path, today: date | None = None) -> Bundle:
     """Return one bundle, under the catalogue's labels when its bytes are pinned there."""
     data = read_bytes(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    return read_bundle(path, data, labels_of(sha256), today)
+    return read_bundle(path, data, labels_of(path, sha256), today)
 
 
-def labels_of(sha256: str) -> Labels:
+def labels_of(path: Path, sha256: str) -> Labels:
     """Return what a bundle is called: the catalogue decides by its bytes, never by its file name."""
     entry = entry_of(sha256)
     if entry is not None:
         return Labels(entry.name, entry.title, entry.publisher, catalogued=True)
-    for labels in (_EMBEDDED_LABELS, _DEMO_LABELS):
-        if sha256 == hashlib.sha256(data_file(f"{labels.name}.stix2").read_bytes()).hexdigest():
-            return labels
-    return Labels(f"unlisted-{sha256[:8]}")  # a report names its sets, and a file may be named after a person
+    if sha256 == hashlib.sha256(data_file(f"{EMBEDDED}.stix2").read_bytes()).hexdigest():
+        return _EMBEDDED_LABELS
+    return Labels(unlisted_name(path.stem))
 
 
 def unlisted_name(text: str) -> str:

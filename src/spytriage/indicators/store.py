@@ -179,7 +179,7 @@ def candidate(path: Path, data: bytes, name: str | None = None) -> Candidate:
     Raises:
         SpytriageError: it is no bundle, or holds no indicators.
     """
-    labels = labels_of(hashlib.sha256(data).hexdigest())
+    labels = labels_of(path, hashlib.sha256(data).hexdigest())
     if name is not None and not labels.catalogued:
         labels = Labels(unlisted_name(name))
     return Candidate(data, read_bundle(path, data, labels))

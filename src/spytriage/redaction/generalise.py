@@ -5,11 +5,14 @@ Each function takes the field's raw value and the whole record, both hostile, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from spytriage.models import Fact, Term
+
+_MOST_LINKS = 1000  # a message with more says no more
 
 Facts = tuple[tuple[Fact, Term | int | bool], ...]
 Generaliser = Callable[[Any, Mapping[str, Any]], Facts]
@@ -29,7 +32,7 @@ def _read(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
 
 
 def _links(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
-    return ((Fact.LINKS, len(value)),) if isinstance(value, list) else ()
+    return ((Fact.LINKS, min(len(value), _MOST_LINKS)),) if isinstance(value, list) else ()
 
 
 def _whatsapp_direction(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
@@ -100,6 +103,82 @@ def _payload_type(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG0
     return ((Fact.PAYLOAD_TYPE, Term.NOTIFICATION_SETTINGS if notifications else Term.OTHER),)
 
 
+def _android_installer(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
+    """Say what kind of program installed an app. MVT writes "null" for one that came over a cable or from nowhere."""
+    word = _ANDROID_INSTALLERS.get(value, Term.OTHER) if isinstance(value, str) else Term.UNKNOWN
+    return ((Fact.INSTALLER, word),)
+
+
+def _yes_or_no(fact: Fact) -> Generaliser:
+    def generalise(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
+        return ((fact, value),) if isinstance(value, bool) else ()
+
+    return generalise
+
+
+def _dangerous_permissions(value: Any, record: Mapping[str, Any]) -> Facts:
+    """Count the dangerous permissions that an Android app was granted, for all users of the phone together."""
+    users = record.get("users")
+    each = users if isinstance(users, list) else []
+    lists = [value, *(user.get("permissions") for user in each if isinstance(user, dict))]
+    granted = {
+        permission.get("name")
+        for permissions in lists
+        if isinstance(permissions, list)
+        for permission in permissions
+        if isinstance(permission, dict) and permission.get("granted") is not False
+    }
+    return ((Fact.DANGEROUS_PERMISSIONS, len(_DANGEROUS & {str(name) for name in granted})),)
+
+
+def _signal(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
+    name = value.get("name") if isinstance(value, dict) else None
+    return ((Fact.SIGNAL, _SIGNALS.get(name, Term.OTHER)),) if isinstance(name, str) else ()
+
+
+def _uid_class(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
+    """Say whose rights a process had: 0 is root, up to 9999 the system, from 10000 on apps (Android's own numbers)."""
+    if not isinstance(value, int) or value < 0:
+        return ()
+    words = (Term.ROOT_USER, Term.SYSTEM_USER, Term.APP_USER)
+    return ((Fact.UID_CLASS, words[(value > 0) + (value % 100_000 >= 10_000)]),)
+
+
+def _android_version(value: Any, record: Mapping[str, Any]) -> Facts:  # noqa: ARG001
+    """Take the major version out of a build fingerprint, as in maker/model/device:13/build."""
+    found = re.match(r"[^:]*:(\d{1,2})(?:\.[\d.]*)?/", value, re.ASCII) if isinstance(value, str) else None
+    return ((Fact.ANDROID_VERSION, int(found.group(1))),) if found else ()
+
+
+_ANDROID_INSTALLERS = {
+    "com.android.vending": Term.PLAY_STORE,
+    "com.google.android.feedback": Term.PLAY_STORE,
+    "com.android.packageinstaller": Term.BROWSER,
+    "com.google.android.packageinstaller": Term.BROWSER,
+    "com.android.chrome": Term.BROWSER,
+    "org.mozilla.firefox": Term.BROWSER,
+    "com.sec.android.app.samsungapps": Term.OTHER_STORE,
+    "com.huawei.appmarket": Term.OTHER_STORE,
+    "com.xiaomi.mipicks": Term.OTHER_STORE,
+    "com.amazon.venezia": Term.OTHER_STORE,
+    "org.fdroid.fdroid": Term.OTHER_STORE,
+    "null": Term.UNKNOWN,
+    "": Term.UNKNOWN,
+}
+_SIGNALS = {term.value: term for term in (
+    Term.SIGABRT, Term.SIGBUS, Term.SIGFPE, Term.SIGILL, Term.SIGSEGV, Term.SIGSYS, Term.SIGTRAP,
+)}  # fmt: skip
+# Android's runtime permissions ("dangerous" in its documentation) that spyware asks for.
+_DANGEROUS = frozenset(
+    "android.permission." + name
+    for name in (
+        "ACCESS_BACKGROUND_LOCATION", "ACCESS_COARSE_LOCATION", "ACCESS_FINE_LOCATION", "CAMERA", "GET_ACCOUNTS",
+        "PROCESS_OUTGOING_CALLS", "READ_CALENDAR", "READ_CALL_LOG", "READ_CONTACTS", "READ_EXTERNAL_STORAGE",
+        "READ_PHONE_NUMBERS", "READ_PHONE_STATE", "READ_SMS", "RECEIVE_MMS", "RECEIVE_SMS", "RECEIVE_WAP_PUSH",
+        "RECORD_AUDIO", "SEND_SMS", "SYSTEM_ALERT_WINDOW", "USE_SIP", "WRITE_CALL_LOG", "WRITE_CONTACTS",
+    )
+)  # fmt: skip
+
 GENERALISERS: dict[str, Generaliser] = {
     "direction": _word(Fact.DIRECTION, {"received": Term.RECEIVED, "sent": Term.SENT}),
     "service": _word(Fact.SERVICE, {"sms": Term.SMS, "imessage": Term.IMESSAGE, "rcs": Term.RCS}),
@@ -124,5 +203,15 @@ GENERALISERS: dict[str, Generaliser] = {
     ),
     "payload-type": _payload_type,
     "operation": _word(Fact.OPERATION, {"install": Term.INSTALL, "remove": Term.REMOVE}),
+    "android-installer": _android_installer,
+    "system-app": _yes_or_no(Fact.SYSTEM_APP),
+    "disabled-app": _yes_or_no(Fact.DISABLED_APP),
+    "dangerous-permissions": _dangerous_permissions,
+    "signal": _signal,
+    "uid-class": _uid_class,
+    "architecture": _word(
+        Fact.ARCHITECTURE, {"arm": Term.ARM, "arm64": Term.ARM64, "x86": Term.X86, "x86_64": Term.X86_64}
+    ),
+    "android-version": _android_version,
 }
 """How a policy may generalise a field, by name."""

@@ -4,7 +4,7 @@ Everything here takes `spytriage.models.Report`, which can hold redacted finding
 here, since rich is slow to import and a program that only wants files does not need it.
 """
 
-from spytriage.report.folder import renderings, require_unused, to_manifest, write_report
+from spytriage.report.folder import render, renderings, require_unused, to_manifest, write_report
 from spytriage.report.html import to_html
 from spytriage.report.markdown import to_markdown
 from spytriage.report.read import from_json
@@ -18,6 +18,7 @@ RENDERERS = {"html": to_html, "md": to_markdown, "stix": to_stix, "csv": to_csv,
 __all__ = [
     "RENDERERS",
     "from_json",
+    "render",
     "renderings",
     "require_unused",
     "to_html",

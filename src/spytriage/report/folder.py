@@ -16,7 +16,7 @@ from typing import Any
 from spytriage import custody
 from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
-from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, signed_comment
+from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _
 from spytriage.jsontext import canonical
 from spytriage.models import Report
@@ -33,15 +33,17 @@ def write_report(
     folder: Path,
     *,
     inspect: Callable[[Mapping[str, bytes]], None] | None = None,
+    seal: Callable[[bytes], bytes] | None = None,
     signer: Signer | None = None,
 ) -> tuple[Path, ...]:
-    """Write report.json, report.html, report.stix2, custody.jsonl, manifest.json and, with a key, its signature.
+    """Write every file of a hand-off (`spytriage.handoff.KNOWN`); evidence and signature only when asked to.
 
     Args:
         report: what to write.
         objects: the published STIX objects by their id (`IndicatorIndex.objects`).
         folder: where to; must not exist, or be an empty folder. It gets mode 700 and its files 600.
         inspect: called with every file's bytes by name before anything is written; it stops the report by raising.
+        seal: makes evidence.age of report.json's bytes.
         signer: signs the manifest.
 
     Returns:
@@ -52,9 +54,7 @@ def write_report(
             `inspect` raises.
     """
     folder = require_unused(folder)
-    outputs = _outputs(replace(report, signer=signer.id if signer else None), objects)
-    if signer:
-        outputs[SIGNATURE] = signer.sign(outputs[MANIFEST], signed_comment(outputs[MANIFEST], report.tool.checked_on))
+    outputs = render(report, objects, seal, signer)
     if inspect:
         inspect(outputs)
     try:
@@ -64,14 +64,26 @@ def write_report(
     return tuple(folder / name for name in outputs)
 
 
-def _outputs(report: Report, objects: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
-    content = to_json(replace(report, objects=published_objects(report, objects)))
+def render(
+    report: Report,
+    objects: Mapping[str, Mapping[str, Any]],
+    seal: Callable[[bytes], bytes] | None = None,
+    signer: Signer | None = None,
+) -> dict[str, bytes]:
+    """Return every file of a hand-off by name, the manifest and its signature last; see `write_report`."""
+    report = replace(report, signer=signer.id if signer else None, objects=published_objects(report, objects))
+    content = to_json(report)
     # The others are rendered from what report.json holds, and from nothing else: they can be made again from it.
     report = from_json(content)
     outputs = {"report.json": content, **renderings(report)}
+    if seal:
+        outputs[EVIDENCE] = seal(content)
     log = custody.append(b"", custody.Event.CHECKED, custody.Role.OPERATOR, report.tool.checked_on)
     manifest = to_manifest(report, outputs, custody.bound(log))
-    return outputs | {CUSTODY: log, MANIFEST: manifest}
+    outputs |= {CUSTODY: log, MANIFEST: manifest}
+    if signer:
+        outputs[SIGNATURE] = signer.sign(manifest, signed_comment(manifest, report.tool.checked_on))
+    return outputs
 
 
 def renderings(report: Report) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from spytriage.errors import SpytriageError
@@ -17,6 +17,8 @@ from spytriage.handoff import LARGEST
 from spytriage.i18n import _
 from spytriage.models import (
     Attribution,
+    CodeName,
+    Commitment,
     ConsentSummary,
     CoverageState,
     Fact,
@@ -36,6 +38,7 @@ from spytriage.models import (
     Report,
     SourceFacts,
     Term,
+    TimePrecision,
     Tlp,
     ToolFacts,
     UnusableIndicator,
@@ -130,8 +133,8 @@ def _finding(finding: _Json) -> RedactedFinding:
         trace=Trace(finding["trace"]),
         level=Level(finding["level"]),
         mvt_level=Level(finding["mvt_level"]),
-        module=_is(str, finding["module"]),
-        artefact=_is(str, finding["artefact"]),
+        module=CodeName(_is(str, finding["module"])),
+        artefact=CodeName(_is(str, finding["artefact"])),
         rule=_or_none(MatchRule, finding["rule"]),
         indicators=_indicators(finding["indicators"]),
         day=_or_none(_day, finding["day"]),
@@ -140,10 +143,15 @@ def _finding(finding: _Json) -> RedactedFinding:
         count=_count(finding["count"]),
         facts=tuple((Fact(name), _fact(value)) for name, value in finding["facts"].items()),
         pseudonyms=tuple(_pseudonym(text) for text in finding["pseudonyms"]),
-        withheld=tuple(_is(str, name) for name in finding["withheld"]),
+        withheld=tuple(CodeName(_is(str, name)) for name in finding["withheld"]),
         withheld_unlisted=_count(finding["withheld_unlisted"]),
         artefacts=_count(finding["corroboration"]["artefacts"]),
         indicator_types=_count(finding["corroboration"]["indicator_types"]),
+        at=_moment(finding["day"], finding["time"]),
+        ref=_reference(finding["ref"]),
+        commitments=tuple(
+            Commitment(CodeName(name), _is(str, digest)) for name, digest in finding["commitments"].items()
+        ),
     )
 
 
@@ -193,7 +201,7 @@ def _source(source: _Json) -> SourceFacts:
         model_family=_is(str, source["model_family"]),
         os_version=_is(str, source["os_version"]),
         device=_or_none(_pseudonym, source["device"]),
-        digest=_is(str, source["digest"]),
+        digest=_or_none(_text, source["digest"]),
     )
 
 
@@ -214,6 +222,10 @@ def _redaction(redaction: _Json) -> RedactionSummary:
         policy_sha256=_is(str, redaction["policy_sha256"]),
         fields_withheld=_count(redaction["fields_withheld"]),
         fields_unlisted=_count(redaction["fields_unlisted"]),
+        time=TimePrecision(redaction["time"]),
+        pseudonyms=_is(bool, redaction["pseudonyms"]),
+        device=_is(bool, redaction["device"]),
+        recipients=_count(redaction["recipients"]),
     )
 
 
@@ -243,6 +255,10 @@ def _whole(value: object) -> int:
     return _is(int, value)
 
 
+def _text(value: object) -> str:
+    return _is(str, value)
+
+
 def _count(value: object) -> int:
     if (number := _is(int, value)) < 0:
         raise ValueError("a count is not negative")
@@ -254,6 +270,18 @@ def _day(value: object) -> date:
     if (day := date.fromisoformat(text)).isoformat() != text:  # the function takes 20260504 too
         raise ValueError("a day is written YYYY-MM-DD")
     return day
+
+
+def _moment(day: object, time: object) -> datetime | None:
+    """Return the exact time of a finding, which only the policy `internal` shows."""
+    return None if time is None else datetime.fromisoformat(f"{_is(str, day)}T{_is(str, time)}+00:00")
+
+
+def _reference(value: object) -> int:
+    text = _is(str, value)
+    if text != f"F{int(text[1:])}":
+        raise ValueError("a finding is called F1, F2, ...")
+    return int(text[1:])
 
 
 def _key_id(value: object) -> str:

@@ -154,7 +154,16 @@ def _limits(report: Report) -> Iterator[RenderableType]:
         yield _item("-", texts.limit_text(limit))
     if left := len(report.told_limits) - len(told):
         more = ngettext("{count} more limit stands in the report.", "{count} more limits stand in the report.", left)
-        yield Text(more.format(count=left))
+        yield Text(" ".join([more.format(count=left), *_withheld(report)]))
+
+
+def _withheld(report: Report) -> Iterator[str]:
+    count = report.redaction.fields_withheld + report.redaction.fields_unlisted
+    if report.findings and count:
+        told = ngettext(
+            "{count} field was withheld (policy {policy}).", "{count} fields were withheld (policy {policy}).", count
+        )
+        yield told.format(count=count, policy=report.redaction.policy)
 
 
 def _next_steps(report: Report) -> Iterator[RenderableType]:

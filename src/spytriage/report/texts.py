@@ -23,7 +23,9 @@ from spytriage.models import (
     MatchRule,
     Outcome,
     Reason,
+    RedactionSummary,
     Term,
+    TimePrecision,
 )
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
@@ -131,6 +133,20 @@ def rule_text(rule: MatchRule) -> str:
 def indicator_type_text(kind: IndicatorType) -> str:
     """Return a noun for a type of indicator, in the current language."""
     return _(_INDICATOR_TYPES[kind])
+
+
+def redaction_texts(redaction: RedactionSummary) -> tuple[str, ...]:
+    """Return what a reader must know of the redaction, in the current language: what it did and what it cannot do."""
+    sealed = ngettext(
+        "The records behind the findings are sealed in evidence.age, for {count} key. Nobody else can open it.",
+        "The records behind the findings are sealed in evidence.age, for {count} keys. Nobody else can open it.",
+        redaction.recipients,
+    ).format(count=redaction.recipients)
+    return (
+        _(_TIMES[redaction.time]),
+        sealed if redaction.recipients else _("The records behind the findings were not kept: nobody can unseal them."),
+        *(_(text) for text in _REDACTION_LIMITS),
+    )
 
 
 def consent_text(field: str) -> str:
@@ -601,6 +617,22 @@ _INDICATOR_TYPES: Mapping[IndicatorType, str] = {
     IndicatorType.ANDROID_PROPERTY: deferred("Android system property"),
 }
 
+_TIMES: Mapping[TimePrecision, str] = {
+    TimePrecision.WEEK: deferred("Weeks are shown, not days: the day given is the Monday."),
+    TimePrecision.DAY: deferred("Days are shown, no times."),
+    TimePrecision.EXACT: deferred("Exact times are shown: this report is for the team that has the phone."),
+}
+_REDACTION_LIMITS = (
+    deferred(
+        "Redaction cannot hide that this phone was checked, on which day, and what kind of trace was found: "
+        "whoever knows whose report this is knows that too."
+    ),
+    deferred(
+        "Days and kinds of trace together can point to a person when others know what happened on those days. "
+        "Give the report only to those who need it."
+    ),
+)
+
 _FACTS: Mapping[Fact, str] = {
     Fact.DIRECTION: deferred("direction"),
     Fact.SERVICE: deferred("service"),
@@ -617,6 +649,13 @@ _FACTS: Mapping[Fact, str] = {
     Fact.INSTALLER: deferred("installed by"),
     Fact.PAYLOAD_TYPE: deferred("what the profile sets"),
     Fact.OPERATION: deferred("operation"),
+    Fact.SYSTEM_APP: deferred("part of the system"),
+    Fact.DISABLED_APP: deferred("disabled"),
+    Fact.DANGEROUS_PERMISSIONS: deferred("far-reaching permissions granted"),
+    Fact.SIGNAL: deferred("ended by the signal"),
+    Fact.UID_CLASS: deferred("ran with the rights of"),
+    Fact.ARCHITECTURE: deferred("architecture"),
+    Fact.ANDROID_VERSION: deferred("version of Android"),
 }
 
 _TERMS: Mapping[Term, str] = {
@@ -650,7 +689,18 @@ _TERMS: Mapping[Term, str] = {
     Term.NOTIFICATION_SETTINGS: deferred("notifications"),
     Term.INSTALL: deferred("installed"),
     Term.REMOVE: deferred("removed"),
-}
+    Term.PLAY_STORE: "Google Play",
+    Term.OTHER_STORE: deferred("another app store"),
+    Term.BROWSER: deferred("by hand, from a file or a browser"),
+    Term.ROOT_USER: deferred("root, who may do everything"),
+    Term.SYSTEM_USER: deferred("the system"),
+    Term.APP_USER: deferred("an ordinary app"),
+    # Signals and architectures have one name everywhere.
+    **{term: term.value for term in (
+        Term.SIGABRT, Term.SIGBUS, Term.SIGFPE, Term.SIGILL, Term.SIGSEGV, Term.SIGSYS, Term.SIGTRAP,
+        Term.ARM, Term.ARM64, Term.X86, Term.X86_64,
+    )},
+}  # fmt: skip
 
 # --- Coverage, limits, consent ------------------------------------------------------------------------------
 

@@ -76,6 +76,7 @@ def _module(module: ModuleCoverage) -> dict[str, Any]:
 
 def _finding(finding: RedactedFinding) -> dict[str, Any]:
     return {
+        "ref": f"F{finding.ref}",
         "id": finding.id.value,
         "trace": finding.trace.value,
         "level": finding.level.value,
@@ -83,6 +84,7 @@ def _finding(finding: RedactedFinding) -> dict[str, Any]:
         "module": finding.module,
         "artefact": finding.artefact,
         "day": _day(finding.day),
+        "time": f"{finding.at:%H:%M:%S}" if finding.at else None,
         "count": finding.count,
         "rule": finding.rule.value if finding.rule else None,
         "cluster": finding.cluster,
@@ -94,6 +96,8 @@ def _finding(finding: RedactedFinding) -> dict[str, Any]:
         "benign": [benign.value for benign in KINDS[finding.id].benign],
         "withheld": list(finding.withheld),
         "withheld_unlisted": finding.withheld_unlisted,
+        "withheld_count": len(finding.withheld) + finding.withheld_unlisted,
+        "commitments": {commitment.name: commitment.sha256 for commitment in finding.commitments},
     }
 
 
@@ -172,6 +176,10 @@ def _redaction(redaction: RedactionSummary) -> dict[str, Any]:
         "policy_sha256": redaction.policy_sha256,
         "fields_withheld": redaction.fields_withheld,
         "fields_unlisted": redaction.fields_unlisted,
+        "time": redaction.time.value,
+        "pseudonyms": redaction.pseudonyms,
+        "device": redaction.device,
+        "recipients": redaction.recipients,
     }
 
 

@@ -107,7 +107,7 @@ class Review:
 
 def by_reference(report: Report) -> dict[str, RedactedFinding]:
     """Return the findings of a report by the reference under which a review speaks of them, in the report's order."""
-    return {f"F{number}": finding for number, finding in enumerate(report.findings, start=1)}
+    return {f"F{finding.ref}": finding for finding in report.findings}
 
 
 def write_review(

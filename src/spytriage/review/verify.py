@@ -343,7 +343,8 @@ def _indicator_sets(case: _Case) -> _Outcome:
 def _sealed_evidence(case: _Case) -> _Outcome:
     """The sealed evidence is what the report committed itself to; only who can open it can tell."""
     if EVIDENCE not in case.files:
-        return (Result.PASSED, Why.NOTHING_SEALED)
+        promised = case.report is not None and case.report.redaction.recipients > 0
+        return (Result.FAILED, Why.FILES_MISSING, EVIDENCE) if promised else (Result.PASSED, Why.NOTHING_SEALED)
     if case.knowledge.unseal is None:
         return (Result.NOT_DONE, Why.NO_IDENTITY)
     try:

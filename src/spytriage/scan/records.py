@@ -15,11 +15,16 @@ _MAX_DEPTH = 32
 def bounded(event: Any, message: str) -> tuple[Mapping[str, Any], str]:
     """Return a record and its message as JSON types of bounded size.
 
-    Bytes become {"$bytes": base64}; what does not fit is cut and marked with {"$cut": length}.
+    Bytes become {"$bytes": base64}; what does not fit is left out and marked with {"$cut": length}: the characters of
+    a text, the bytes of bytes, the items of a list or mapping. Sealed evidence shows these marks, so that nobody takes
+    a cut record for the whole one.
     """
     budget = _Budget(MAX_RECORD)
     record = _plain(event, budget, 0)
-    return record if isinstance(record, dict) else {"$record": record}, str(message)[:MAX_TEXT]
+    text = str(message)
+    if len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]} [$cut: {len(text) - MAX_TEXT}]"
+    return record if isinstance(record, dict) else {"$record": record}, text
 
 
 class _Budget:
@@ -42,13 +47,25 @@ def _plain(value: Any, budget: _Budget, depth: int) -> Any:
         return _plain_bytes(bytes(value), budget)
     if isinstance(value, datetime.datetime | datetime.date):
         return value.isoformat()
-    if depth >= _MAX_DEPTH or not budget.take(16):
-        return {"$cut": 0}
     if isinstance(value, Mapping):
-        return {str(key)[:200]: _plain(item, budget, depth + 1) for key, item in value.items() if budget.take(200)}
+        return _plain_mapping(value, budget, depth)
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, budget, depth + 1) for item in value if budget.take(8)]
-    return _plain(str(value), budget, depth)
+        return _plain_list(list(value), budget, depth)
+    return _plain(str(value), budget, depth) if budget.take(16) else {"$cut": 0}
+
+
+def _plain_mapping(value: Mapping[Any, Any], budget: _Budget, depth: int) -> Any:
+    if depth >= _MAX_DEPTH or not budget.take(16):
+        return {"$cut": len(value)}
+    kept = {str(key)[:200]: _plain(item, budget, depth + 1) for key, item in value.items() if budget.take(200)}
+    return kept if len(kept) == len(value) else kept | {"$cut": len(value) - len(kept)}
+
+
+def _plain_list(value: list[Any], budget: _Budget, depth: int) -> Any:
+    if depth >= _MAX_DEPTH or not budget.take(16):
+        return {"$cut": len(value)}
+    kept = [_plain(item, budget, depth + 1) for item in value if budget.take(8)]
+    return kept if len(kept) == len(value) else [*kept, {"$cut": len(value) - len(kept)}]
 
 
 def _plain_bytes(value: bytes, budget: _Budget) -> Any:

@@ -1,0 +1,41 @@
+"""`spytriage doctor`: does this machine leave traces, and is everything in order?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from spytriage.cli.options import language_option
+from spytriage.i18n import _
+
+
+@click.command(
+    "doctor",
+    help=_(
+        "Tell whether this machine leaves traces of a check, and whether everything is in order.\n\n"
+        "Looks at swap, core dumps, storage in memory, disk encryption, the clock, MVT and the indicator sets. "
+        "Changes nothing. Exit code: 0 when there is nothing to do, 1 otherwise.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  spytriage doctor\n"
+        "  spytriage doctor --json"
+    ),
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON and nothing else."))
+@language_option()
+def command(as_json: bool) -> int:
+    """Print the diagnoses; the exit code says whether there is something to do."""
+    from spytriage.doctor import State, diagnose
+
+    diagnoses = diagnose()
+    if as_json:
+        rows = [{"id": d.id, "state": d.state.value, "word": d.word, "values": dict(d.values)} for d in diagnoses]
+        click.echo(json.dumps({"checks": rows}, indent=2))
+    else:
+        marks = {State.OK: "+", State.PROBLEM: "!", State.UNKNOWN: "?"}
+        for diagnosis in diagnoses:
+            click.echo(f"{marks[diagnosis.state]} {diagnosis.sentence}")
+            if diagnosis.advice:
+                click.echo(f"    {diagnosis.advice}")
+    return int(any(diagnosis.state is State.PROBLEM for diagnosis in diagnoses))
