@@ -11,6 +11,7 @@ import pytest
 
 from spytriage.consent import Consent, Grant
 from spytriage.demo import DEMO_PASSWORD, DemoPhone, write_phone
+from spytriage.demo.android import write_android_phone
 from spytriage.demo.encryption import Keybag
 from spytriage.indicators import load
 from spytriage.indicators.data import data_file
@@ -64,6 +65,13 @@ def unplanted(quiet_phone: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def android_phone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoPhone]:
+    """The demo's Android phone, written once: not to be changed."""
+    folder = tmp_path_factory.mktemp("android") / "acquisition"
+    return folder, write_android_phone(folder)
+
+
+@pytest.fixture(scope="session")
 def written_encrypted_phone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoPhone]:
     """The demo phone, encrypted, written once: not to be changed."""
     folder = tmp_path_factory.mktemp("encrypted") / "backup"
@@ -87,8 +95,8 @@ def run_scan(demo_index: IndicatorIndex) -> Callable[..., ScanResult]:
 
 @pytest.fixture
 def run_check(demo_index: IndicatorIndex) -> Callable[..., Report]:
-    def run(folder: Path, index: IndicatorIndex = demo_index) -> Report:
-        return check(Check(folder, index, consent(), DAY, KEY), Recorder()).report
+    def run(folder: Path, index: IndicatorIndex = demo_index, **options: object) -> Report:
+        return check(Check(folder, index, consent(), DAY, KEY, **options), Recorder()).report  # type: ignore[arg-type]
 
     return run
 

@@ -1,4 +1,4 @@
-"""Run MVT's own check of an iOS backup and print what it did as JSON: argv is the backup and the STIX files.
+"""Run MVT's own check and print what it did as JSON: argv is the kind, the acquisition and the STIX files.
 
 A script of its own, because MVT reads its configuration from the environment when it is imported.
 """
@@ -7,7 +7,21 @@ import json
 import logging
 import sys
 
+from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
+from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
+from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
+from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
+from mvt.ios.cmd_check_fs import CmdIOSCheckFS
+
+COMMANDS = {
+    "ios-backup": CmdIOSCheckBackup,
+    "ios-filesystem": CmdIOSCheckFS,
+    "androidqf": CmdAndroidCheckAndroidQF,
+    "android-backup": CmdAndroidCheckBackup,
+    "android-bugreport": CmdAndroidCheckBugreport,
+    "android-intrusion-logs": CmdAndroidCheckIntrusionLogs,
+}
 
 
 class _Errors(logging.Handler):
@@ -22,12 +36,12 @@ class _Errors(logging.Handler):
             self.messages.append(record.getMessage())
 
 
-def main(backup: str, *indicator_files: str) -> None:
+def main(kind: str, backup: str, *indicator_files: str) -> None:
     """Print {modules: {name: records}, errors: [...], alerts: [...]}."""
     errors = _Errors()
     logging.getLogger().addHandler(errors)
     logging.getLogger("mvt").setLevel(logging.DEBUG)
-    command = CmdIOSCheckBackup(target_path=backup, ioc_files=list(indicator_files), disable_version_check=True)
+    command = COMMANDS[kind](target_path=backup, ioc_files=list(indicator_files), disable_version_check=True)
     command.run()
     alerts = [
         {

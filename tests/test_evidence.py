@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spytriage import custody
 from spytriage.consent import Grant
 from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_recipients, read_identities, unseal
@@ -126,6 +127,11 @@ def test_the_same_case_gives_the_same_report_byte_for_byte(examined: tuple[Check
         release(*examined, tmp_path / name)
     assert (tmp_path / "one" / "report.json").read_bytes() == (tmp_path / "two" / "report.json").read_bytes()
     assert (tmp_path / "one" / "evidence.age").read_bytes() != (tmp_path / "two" / "evidence.age").read_bytes()
+
+
+def test_the_chain_of_custody_says_that_it_was_sealed(folder: Path) -> None:
+    events = [entry.event for entry in custody.read((folder / "custody.jsonl").read_bytes())]
+    assert events == [custody.Event.CHECKED, custody.Event.SEALED]
 
 
 def test_without_recipients_there_is_no_evidence_and_no_commitment(

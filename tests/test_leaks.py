@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def deliver(
         patch.setattr(
             pipeline, "scan", lambda *_args, **_options: ScanResult(modules, tuple(alerts), "mvt", "2026.10.26")
         )
-        patch.setattr(pipeline, "recognise", lambda _path: source)
+        patch.setattr(pipeline, "opened", lambda *_: nullcontext(source))
         examined = check(request, Recorder())
         report, files = release.release(request, examined, folder / "report")
         shown = release._on_terminal(report).decode()
@@ -397,6 +397,20 @@ def test_the_tripwire_reads_every_output_in_every_encoding(
     else:
         monkeypatch.setattr(folder, output, leak(getattr(folder, output)))
     assert_stopped(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "jsonl"])
+def test_the_tripwire_reads_what_can_be_made_of_the_report_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    original = release.RENDERERS[form]
+
+    def leaking(report: Any) -> bytes:
+        real = any(finding.day for finding in report.findings)
+        return original(report) + (b"Nos vemos en la plaza" if real else b"")
+
+    monkeypatch.setitem(release.RENDERERS, form, leaking)
+    assert f"report.{form}" in assert_stopped(tmp_path).message
 
 
 def test_a_leak_through_the_coverage_ledger_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

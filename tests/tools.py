@@ -35,6 +35,14 @@ CALENDAR = ("HomeDomain", "Library/Calendar/Calendar.sqlitedb")
 WEBKIT = ("AppDomain-com.apple.mobilesafari", "Library/WebKit/WebsiteData/ResourceLoadStatistics/observations.db")
 DATA_USAGE = ("WirelessDomain", "Library/Databases/DataUsage.sqlite")
 
+IOS_BACKUP_MODULES = frozenset({
+    "BackupInfo", "ConfigurationProfiles", "Manifest", "ProfileEvents", "Calls", "ChromeFavicon", "ChromeHistory",
+    "Contacts", "FirefoxFavicon", "FirefoxHistory", "IDStatusCache", "InteractionC", "LocationdClients",
+    "OSAnalyticsADDaily", "Datausage", "SafariBrowserState", "SafariHistory", "TCC", "SMS", "SMSAttachments",
+    "WebkitResourceLoadStatistics", "WebkitSessionResourceLog", "Whatsapp", "WhatsappContacts", "Shortcuts",
+    "Applications", "Calendar", "GlobalPreferences",
+})  # fmt: skip
+
 
 class Recorder:
     """A progress that remembers what it was told."""
@@ -91,8 +99,8 @@ def digest_of(folder: Path) -> dict[str, str]:
     }
 
 
-def run_mvt(backup: Path, sets: Sequence[Path], private: Path) -> dict[str, Any]:
-    """Run MVT's own command on a backup; see mvt_reference.py for what comes back."""
+def run_mvt(backup: Path, sets: Sequence[Path], private: Path, kind: str = "ios-backup") -> dict[str, Any]:
+    """Run MVT's own command on an acquisition; see mvt_reference.py for what comes back."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(private),
@@ -103,7 +111,7 @@ def run_mvt(backup: Path, sets: Sequence[Path], private: Path) -> dict[str, Any]
     }
     script = Path(__file__).with_name("mvt_reference.py")
     done = subprocess.run(
-        [sys.executable, script, backup, *sets], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, script, kind, backup, *sets], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

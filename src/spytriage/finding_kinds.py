@@ -53,6 +53,8 @@ class Benign(StrEnum):
     ORDINARY_REDIRECT = "ordinary-redirect"  # short links and moved sites redirect fast
     ORDINARY_EVENT = "ordinary-event"
     OWN_CHOICE = "own-choice"
+    PHONE_MAKER = "phone-maker"  # the maker of an Android phone set it up so
+    ORDINARY_APP = "ordinary-app"
 
 
 class FindingId(StrEnum):
@@ -65,6 +67,7 @@ class FindingId(StrEnum):
     PROFILE_INSTALLED = "profile-installed"
     FILE_PRESENT = "file-present"
     LINK_IN_SHORTCUT = "link-in-shortcut"
+    PROPERTY_SET = "property-set"
     SITE_VISITED = "site-visited"
     SITE_CONTACTED = "site-contacted"
     SITE_DATA_STORED = "site-data-stored"
@@ -73,6 +76,7 @@ class FindingId(StrEnum):
     ATTACHMENT_RECEIVED = "attachment-received"
     ACCOUNT_LOOKED_UP = "account-looked-up"
     INVITATION_RECEIVED = "invitation-received"
+    ACCOUNT_IN_TOUCH = "account-in-touch"
     LOOSE_MATCH = "loose-match"
     USAGE_RECORD_MANIPULATED = "usage-record-manipulated"
     USAGE_RECORD_GAP = "usage-record-gap"
@@ -84,7 +88,17 @@ class FindingId(StrEnum):
     REDIRECT_NEAR_MATCH = "redirect-near-match"
     APP_NOT_FROM_STORE = "app-not-from-store"
     APP_WITHOUT_IDENTIFIER = "app-without-identifier"
+    ROOT_ACCESS_SIGNS = "root-access-signs"
+    FILE_IN_TEMPORARY_FOLDER = "file-in-temporary-folder"
+    PROCESS_CRASHED = "process-crashed"
+    SECURITY_LOG_EVENT = "security-log-event"
+    APP_SIDELOADED = "app-sideloaded"
+    PROTECTION_OFF = "protection-off"
     PROFILE_EVENT = "profile-event"
+    APP_WITH_WIDE_ACCESS = "app-with-wide-access"
+    APP_REMOVED = "app-removed"
+    UPDATES_OVERDUE = "updates-overdue"
+    DEBUG_ACCESS = "debug-access"
     APPLE_THREAT_NOTIFICATION = "apple-threat-notification"
     LOCKDOWN_MODE_ON = "lockdown-mode-on"
     LOCKDOWN_MODE_OFF = "lockdown-mode-off"
@@ -143,6 +157,7 @@ KINDS: dict[FindingId, FindingKind] = {
         FindingKind(FindingId.PROFILE_INSTALLED, Trace.INSTALLED, Level.CRITICAL, (Benign.WORK_MANAGED,)),
         FindingKind(FindingId.FILE_PRESENT, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
         FindingKind(FindingId.LINK_IN_SHORTCUT, Trace.INSTALLED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
+        FindingKind(FindingId.PROPERTY_SET, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
         FindingKind(
             FindingId.SITE_VISITED,
             Trace.CONTACTED,
@@ -176,6 +191,9 @@ KINDS: dict[FindingId, FindingKind] = {
         FindingKind(FindingId.ATTACHMENT_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.SAME_NAME,)),
         FindingKind(FindingId.ACCOUNT_LOOKED_UP, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
         FindingKind(FindingId.INVITATION_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
+        FindingKind(
+            FindingId.ACCOUNT_IN_TOUCH, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS, Benign.SAME_NAME)
+        ),
         # Anomalies: no indicator, or one that is only loosely met.
         FindingKind(FindingId.LOOSE_MATCH, Trace.ANOMALY, Level.LOW, (Benign.SAME_NAME, Benign.RESEARCH_OR_NEWS)),
         FindingKind(
@@ -200,8 +218,40 @@ KINDS: dict[FindingId, FindingKind] = {
         FindingKind(FindingId.REDIRECT_NEAR_MATCH, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_REDIRECT,)),
         FindingKind(FindingId.APP_NOT_FROM_STORE, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.DEVELOPER_PHONE)),
         FindingKind(FindingId.APP_WITHOUT_IDENTIFIER, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.OS_UPDATE)),
+        FindingKind(
+            FindingId.ROOT_ACCESS_SIGNS,
+            Trace.ANOMALY,
+            Level.LOW,
+            (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER),
+        ),
+        FindingKind(
+            FindingId.FILE_IN_TEMPORARY_FOLDER, Trace.ANOMALY, Level.LOW, (Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER)
+        ),
+        FindingKind(FindingId.PROCESS_CRASHED, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.PHONE_MAKER)),
+        FindingKind(
+            FindingId.SECURITY_LOG_EVENT,
+            Trace.ANOMALY,
+            Level.LOW,
+            (Benign.WORK_MANAGED, Benign.OWN_CHOICE, Benign.ORDINARY_APP),
+        ),
+        FindingKind(
+            FindingId.APP_SIDELOADED,
+            Trace.ANOMALY,
+            Level.LOW,
+            (Benign.OWN_CHOICE, Benign.ORDINARY_APP, Benign.DEVELOPER_PHONE),
+        ),
+        FindingKind(FindingId.PROTECTION_OFF, Trace.ANOMALY, Level.LOW, (Benign.OWN_CHOICE, Benign.PHONE_MAKER)),
         # Context.
         FindingKind(FindingId.PROFILE_EVENT, Trace.NOTICE, Level.LOW, (Benign.WORK_MANAGED, Benign.OWN_CHOICE)),
+        FindingKind(
+            FindingId.APP_WITH_WIDE_ACCESS,
+            Trace.NOTICE,
+            Level.LOW,
+            (Benign.ORDINARY_APP, Benign.OWN_CHOICE, Benign.PHONE_MAKER),
+        ),
+        FindingKind(FindingId.APP_REMOVED, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.ORDINARY_APP)),
+        FindingKind(FindingId.UPDATES_OVERDUE, Trace.NOTICE, Level.LOW, (Benign.PHONE_MAKER,)),
+        FindingKind(FindingId.DEBUG_ACCESS, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE)),
         FindingKind(FindingId.APPLE_THREAT_NOTIFICATION, Trace.NOTICE, Level.HIGH, (Benign.IMPERSONATION,)),
         FindingKind(FindingId.LOCKDOWN_MODE_ON, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),
         FindingKind(FindingId.LOCKDOWN_MODE_OFF, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),

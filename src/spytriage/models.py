@@ -183,6 +183,8 @@ class Reason(StrEnum):
     NOT_A_REGULAR_FILE = "not-a-regular-file"
     PERMISSION_DENIED = "permission-denied"
     DAMAGED = "damaged"  # not the format it should be
+    TOO_LARGE = "too-large"  # larger than a stated limit
+    LOCKED = "locked"  # encrypted, and the password is missing or wrong
     KEY_MISSING = "key-missing"  # an encrypted backup lacks the key of the file or of its protection class
     NO_SPACE = "no-space"  # neither memory nor disk had room for the copy that is read
     UNKNOWN_LAYOUT = "unknown-layout"  # the tables or keys that MVT knows are not in it
@@ -194,6 +196,7 @@ class Reason(StrEnum):
     TOO_MUCH_OUTPUT = "too-much-output"
     NETWORK_REFUSED = "network-refused"  # the module tried to open a connection
     DISABLED = "disabled"  # MVT does not run it
+    NOT_SUPPORTED = "not-supported"  # nobody reads it yet: neither MVT nor spytriage
     STOPPED = "stopped"  # the scan ended before its turn
 
 
@@ -490,6 +493,8 @@ class LimitId(StrEnum):
     IDSTATUSCACHE_EMPTY = "idstatuscache-empty"  # since iOS 14.7
     NO_SHUTDOWN_LOG = "no-shutdown-log"  # never in a backup
     NO_WIFI_FIGURES = "no-wifi-figures"  # DataUsage counts mobile data only
+    ANDROID_KEEPS_LITTLE = "android-keeps-little"
+    UNIFIED_LOGS_NOT_READ = "unified-logs-not-read"  # of a sysdiagnose
     NO_SHARING_CONSENT = "no-sharing-consent"
     PLAINTEXT_ON_DISK = "plaintext-on-disk"  # no memory-backed storage for temporary copies
     OPERATOR_KNOWS = "operator-knows"  # redaction cannot hide domains and days from whoever runs the spyware
@@ -510,8 +515,8 @@ class SourceFacts:
 
     kind: str  # "ios-backup"
     encrypted: bool
-    model_family: str  # "iPhone", "iPad", "iPod" or "unknown"
-    os_version: str  # "17.4", or "unknown"
+    model_family: str  # "iPhone", "iPad", "iPod", "Android" or "unknown"
+    os_version: str  # "17.4", "14", or "unknown"
     device: Pseudonym | None
     # HMAC-SHA-256 of the acquisition under the case key: whoever unseals can check it, nobody else. None: not shown.
     digest: str | None
@@ -520,9 +525,9 @@ class SourceFacts:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.kind):
             raise TypeError("a kind of acquisition is a word of the code")
         _require(self.device, Pseudonym, optional=True)
-        if self.model_family not in {"iPhone", "iPad", "iPod", "unknown"}:
+        if self.model_family not in {"iPhone", "iPad", "iPod", "Android", "unknown"}:
             raise TypeError("a report shows the model family only")
-        if not re.fullmatch(r"\d{1,2}\.\d{1,2}|unknown", self.os_version):
+        if not re.fullmatch(r"\d{1,2}(\.\d{1,2})?|unknown", self.os_version):
             raise TypeError("a report shows major.minor of the operating system only")
         if self.digest is not None and not re.fullmatch(r"[0-9a-f]{64}", self.digest):
             raise TypeError("a digest is 64 hexadecimal digits")
@@ -605,5 +610,6 @@ class Report:
 
         report.json says the latter as source.encrypted, and does not repeat it.
         """
-        implied = () if self.source.encrypted else (Limit(LimitId.BACKUP_NOT_ENCRYPTED),)
+        is_open = self.source.kind == "ios-backup" and not self.source.encrypted
+        implied = (Limit(LimitId.BACKUP_NOT_ENCRYPTED),) if is_open else ()
         return tuple(dict.fromkeys((*self.limits, *implied)))

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from spytriage import __version__
-from spytriage.consent import Consent, Grant
+from spytriage.consent import Consent
 from spytriage.errors import SpytriageError
 from spytriage.evidence import Recipients
 from spytriage.i18n import _
+from spytriage.limits import limits_of
 from spytriage.models import (
     BackupKeys,
-    CoverageState,
     Finding,
     IndicatorIndex,
-    Limit,
-    LimitId,
     Report,
-    ScanResult,
     ToolFacts,
 )
 from spytriage.redaction import CaseKey, Policy, load_policy, redact, redact_source
-from spytriage.scan import Limits, Progress, scan
-from spytriage.source import Source, recognise
-
-FULL_PEGASUS_SET = "pegasus"
-FULL_PEGASUS_COUNT = 1549
-"""Indicators in Amnesty International's published Pegasus set (2021-07-18_nso/pegasus.stix2, version of 2024)."""
+from spytriage.scan import Limits, Progress, private_folder, scan
+from spytriage.source import Source, opened
 
 
 def keep_locked(source: Source) -> BackupKeys:
@@ -43,6 +36,11 @@ def keep_locked(source: Source) -> BackupKeys:
         path=source.path,
         hint=_("Give it with --password-file FILE, or run the check on a terminal, where it is asked for."),
     )
+
+
+def no_password(source: Source) -> str:  # noqa: ARG001
+    """Give no password."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,9 @@ class Check:
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
     policy: Policy = field(default_factory=load_policy)
     recipients: Recipients | None = None  # who may see the raw records
-    unlock: Callable[[Source], BackupKeys] = keep_locked  # called when the acquisition is encrypted
+    unlock: Callable[[Source], BackupKeys] = keep_locked  # called when an iOS backup is encrypted
+    identity: Path | None = None  # file with the key of an acquisition that is encrypted with age
+    password: Callable[[Source], str] = no_password  # called for an Android acquisition
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,8 +77,6 @@ def check(request: Check, progress: Progress) -> Examined:
     Raises:
         SpytriageError: there is no consent, nothing to check, nothing to look for, or the scan cannot start.
     """
-    from spytriage.findings import grade, outcome
-
     request.consent.require_analysis(request.checked_on)
     if request.recipients:
         request.consent.require_sealing()
@@ -87,20 +85,28 @@ def check(request: Check, progress: Progress) -> Examined:
             _("No indicator is left to look for."),
             hint=_("See what is wrong with the sets: `spytriage indicators lint FILE`."),
         )
-    source = recognise(request.path)
+    with opened(request.path, request.identity, private_folder) as source:
+        return _check(request, source, progress)
+
+
+def _check(request: Check, source: Source, progress: Progress) -> Examined:
+    from spytriage.findings import grade, outcome
+
     if request.output and request.output.resolve().is_relative_to(source.path):
         raise SpytriageError(
             _("The report may not be written into the backup: evidence is never changed."),
             path=request.output,
             hint=_("Give --output a folder outside the backup."),
         )
-    keys = request.unlock(source) if source.locked else None
-    result = scan(source.kind, source.path, request.index.indicators, progress, request.limits, keys=keys)
+    keys = request.unlock(source) if source.locked and source.kind == "ios-backup" else None
+    password = "" if source.kind == "ios-backup" else request.password(source)
+    what = (source.kind, source.path, request.index.indicators)
+    result = scan(*what, progress, request.limits, keys=keys, root=source.root, password=password)
     findings = grade(result.alerts)
     redacted = redact(findings, request.policy, request.key)
     report = Report(
         outcome=outcome(findings, result.modules),
-        limits=_limits(request, source, result),
+        limits=limits_of(result, request.index, request.consent, source, demo=request.demo),
         modules=result.modules,
         findings=redacted.findings,
         sets=request.index.sets,
@@ -111,39 +117,3 @@ def check(request: Check, progress: Progress) -> Examined:
         demo=request.demo,
     )
     return Examined(report, source, redacted.behind)
-
-
-def _limits(request: Check, source: Source, result: ScanResult) -> tuple[Limit, ...]:
-    """Say what this check could not do and what its reader must know."""
-    states = [module.state for module in result.modules]
-    links = sum(module.shortened_links for module in result.modules)
-    unusable = sum(len(indicator_set.unusable) for indicator_set in request.index.sets)
-    gaps = sum(1 for state in states if state.is_gap)
-    idle = states.count(CoverageState.EXTRACTED_ONLY)
-    facts: Sequence[tuple[bool, Limit]] = (
-        (request.demo, Limit(LimitId.DEMO)),
-        (gaps > 0, Limit(LimitId.COVERAGE_GAPS, (("modules", gaps),))),
-        *_about_sets(request.index),
-        (unusable > 0, Limit(LimitId.UNUSABLE_INDICATORS, (("indicators", unusable),))),
-        (links > 0, Limit(LimitId.SHORTENED_LINKS, (("links", links),))),
-        (source.locked and result.copied_to_disk, Limit(LimitId.PLAINTEXT_ON_DISK)),
-        (idle > 0, Limit(LimitId.MODULES_MATCH_NOTHING, (("modules", idle),))),
-        (True, Limit(LimitId.NO_SHUTDOWN_LOG)),
-        (True, Limit(LimitId.NO_WIFI_FIGURES)),
-        (True, Limit(LimitId.IDSTATUSCACHE_EMPTY)),
-        (Grant.SHARE_REDACTED not in request.consent.grants, Limit(LimitId.NO_SHARING_CONSENT)),
-        (True, Limit(LimitId.OPERATOR_KNOWS)),
-    )
-    return tuple(limit for applies, limit in facts if applies)
-
-
-def _about_sets(index: IndicatorIndex) -> tuple[tuple[bool, Limit], ...]:
-    """Say when the full published Pegasus set was not used."""
-    full = any(s.name == FULL_PEGASUS_SET and s.catalogued for s in index.sets)
-    embedded_only = all(s.embedded for s in index.sets)
-    embedded = sum(s.usable for s in index.sets)
-    counts = (("embedded", embedded), ("full", FULL_PEGASUS_COUNT))
-    return (
-        (not full and embedded_only, Limit(LimitId.EMBEDDED_CORE_ONLY, counts)),
-        (not full and not embedded_only, Limit(LimitId.FULL_PEGASUS_SET_MISSING, counts[1:])),
-    )

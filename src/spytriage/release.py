@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import re
 import socket
@@ -16,12 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spytriage import evidence
+from spytriage import custody, evidence
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import KINDS, FindingId, Level
+from spytriage.handoff import CUSTODY
 from spytriage.i18n import _, every_message
-from spytriage.jsontext import canonical
+from spytriage.jsontext import canonical, readable
 from spytriage.models import (
     CodeName,
     Commitment,
@@ -38,7 +40,7 @@ from spytriage.models import (
 )
 from spytriage.redaction import Policy
 from spytriage.redaction.tripwire import Secret, Tripwire, secrets_of
-from spytriage.report import render, write_report
+from spytriage.report import RENDERERS, render, write_report
 
 if TYPE_CHECKING:
     from spytriage.pipeline import Check, Examined
@@ -64,9 +66,25 @@ def release(
     tripwire = _tripwire(request, examined, report)
 
     def inspect(outputs: Mapping[str, bytes]) -> None:
-        tripwire.inspect({**outputs, "terminal": _on_terminal(report)})
+        known = replace(tripwire, digests=tripwire.digests | _of_custody(outputs[CUSTODY]))
+        known.inspect({**outputs, **_everywhere_else(report)})
 
     return report, write_report(report, request.index.objects, folder, inspect=inspect, seal=seal, signer=signer)
+
+
+def _of_custody(log: bytes) -> set[str]:
+    """Return the digests of a chain of custody, which follow from its own words (`custody.read` makes sure)."""
+    custody.read(log)
+    lines = [json.loads(line) for line in log.splitlines()]
+    return {line[name] for line in lines for name in ("digest", "above")}
+
+
+def _everywhere_else(report: Report) -> dict[str, bytes]:
+    """Return what is not written with the report, but shown, or made of it later by `spytriage report render`."""
+    return {
+        "terminal": _on_terminal(report),
+        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "jsonl")},
+    }
 
 
 def _sealed(request: Check, examined: Examined) -> tuple[Report, Callable[[bytes], bytes] | None]:
@@ -108,7 +126,7 @@ def _tripwire(request: Check, examined: Examined, report: Report) -> Tripwire:
         published=_published(shown.values(), report, request),
         fixed=(
             *render(reference, request.index.objects).values(),
-            _on_terminal(reference),
+            *_everywhere_else(reference).values(),
             *_days(findings, request.policy),
             *every_message(),  # also what only a longer report says
         ),
@@ -151,7 +169,7 @@ def _published(shown: Iterable[Indicator], report: Report, request: Check) -> It
         for claim in indicator.attributions:
             yield from (claim.set, claim.family, claim.object_id)
             yield canonical(request.index.objects.get(claim.object_id, {})).decode()
-            yield str(request.index.objects.get(claim.object_id, {}))
+            yield readable(request.index.objects.get(claim.object_id, {})).decode()
     for loaded in report.sets:
         yield from (loaded.name, loaded.title, loaded.publisher, *loaded.families)
         for unusable in loaded.unusable:

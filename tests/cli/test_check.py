@@ -168,7 +168,7 @@ class TestNothingIsWrittenAndTheHintHelpsFor:
 
     def test_no_backup(self, check: Run, tmp_path: Path, here: Path) -> None:
         (tmp_path / "photos").mkdir()
-        self.assert_refused(check(tmp_path / "photos"), here, "not a phone backup")
+        self.assert_refused(check(tmp_path / "photos"), here, "not an acquisition that spytriage knows")
 
     def test_several_backups(self, check: Run, phone: Path, here: Path) -> None:
         parent = here.parent / "several"

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from tests.tools import IOS_BACKUP_MODULES
+
 from spytriage.artefacts import ARTEFACTS, artefact_of
 from spytriage.finding_kinds import KINDS, FindingId, Level
 from spytriage.models import (
@@ -160,9 +162,8 @@ _GAPS = {
 
 def modules(*, gaps: bool = False) -> tuple[ModuleCoverage, ...]:
     """Return a ledger of every module MVT has for a backup."""
-    return tuple(
-        _GAPS[name] if gaps and name in _GAPS else _module(name, place) for place, name in enumerate(ARTEFACTS)
-    )
+    names = [name for name in ARTEFACTS if name in IOS_BACKUP_MODULES]
+    return tuple(_GAPS[name] if gaps and name in _GAPS else _module(name, place) for place, name in enumerate(names))
 
 
 def _module(name: str, place: int) -> ModuleCoverage:

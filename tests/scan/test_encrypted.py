@@ -256,7 +256,7 @@ class TestWhatCannotBeRead:
 
         result = run_scan(sealed.folder, keys=keys)
 
-        assert states(result)["BackupInfo"] is CoverageState.EXTRACTED_ONLY
+        assert states(result)["BackupInfo"] is CoverageState.CHECKED
         lines = [line for line in result.modules if line.name not in {"Applications", "BackupInfo"}]
         assert {(line.state, line.reason) for line in lines} == {(CoverageState.UNREADABLE, Reason.DAMAGED)}
         assert _checked(sealed.folder, demo_index, keys).outcome is Outcome.INCONCLUSIVE

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from spytriage.artefacts import ARTEFACTS
+from spytriage.scan import layouts
 from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
@@ -27,12 +28,41 @@ from mvt.ios.modules.mixed.sms import SMS
 from mvt.ios.modules.mixed.applications import Applications
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 from mvt.ios.modules.mixed.whatsapp import Whatsapp
+from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
+from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
+from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
+from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
+from mvt.android.modules.androidqf.base import AndroidQFModule
+from mvt.android.modules.androidqf.aqf_files import AQFFiles
+from mvt.android.modules.backup.base import BackupModule
+from mvt.android.modules.bugreport.base import BugReportModule
+from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
+from mvt.android.parsers import backup as android_backup
+from mvt.ios.cmd_check_fs import CmdIOSCheckFS
+from mvt.ios.cmd_check_sysdiagnose import CmdIOSCheckSysdiagnose
+from mvt.ios.modules.fs.filesystem import Filesystem
+from mvt.ios.modules.fs.shutdownlog import ShutdownLog
 command_ = CmdIOSCheckBackup(target_path="/nowhere")
+others = [CmdIOSCheckFS, CmdAndroidCheckAndroidQF, CmdAndroidCheckBackup, CmdAndroidCheckBugreport,
+          CmdAndroidCheckIntrusionLogs]
+all_modules = [m for c in [CmdIOSCheckBackup, *others] for m in c(target_path="/nowhere").modules]
+same_name = {m for m in all_modules for other in all_modules if m is not other and m.__name__ == other.__name__}
 print(json.dumps({
     "modules": [m.__name__ for m in command_.modules],
     "ordered": [m.__name__ for m in command_._ordered_modules()],
-    "matching": [m.__name__ for m in command_.modules
+    "all": sorted({(m.__module__, m.__name__) for m in all_modules}),
+    "same_name": sorted(f"{m.__module__}.{m.__name__}" for m in same_name),
+    "matching": [m.__name__ for m in all_modules
                  if m.check_indicators is not module.MVTModule.check_indicators],
+    "sysdiagnose": [m.__name__ for m in CmdIOSCheckSysdiagnose(target_path="/nowhere").modules
+                    if m.check_indicators is not module.MVTModule.check_indicators],
+    "android": {b.__name__: [name for name in dir(b)] for b in (AndroidQFModule, BackupModule, BugReportModule)},
+    "qf_finish": inspect.getsource(CmdAndroidCheckAndroidQF.finish),
+    "logs": inspect.getsource(IntrusionLogsModule),
+    "android_sms": inspect.getsource(android_backup.parse_sms_file),
+    "filesystem": inspect.getsource(Filesystem.run),
+    "shutdown": inspect.getsource(ShutdownLog.check_indicators),
+    "patterns": {m.__name__: inspect.getsource(m) for m in CmdAndroidCheckAndroidQF(target_path="/nowhere").modules},
     "run": inspect.getsource(command.Command.run),
     "checks": [name for name in dir(Indicators) if name.startswith("check_")],
     "base": [name for name in dir(IOSExtraction)],
@@ -63,11 +93,54 @@ def test_this_is_the_version_that_was_read() -> None:
     assert version("mvt") == "2026.10.26"
 
 
+OWN = {"SysdiagnoseShutdown", "SysdiagnoseProcesses", "SysdiagnoseCrashes", "UnifiedLogs", "AndroidSMS",
+       "BugreportMounts"}  # fmt: skip
+
+
 def test_every_module_has_an_artefact_and_says_whether_it_carries_indicators(mvt: dict[str, Any]) -> None:
-    assert set(ARTEFACTS) == set(mvt["modules"])
-    # GlobalPreferences checks a setting, but no indicator.
+    assert set(ARTEFACTS) == {name for _module, name in mvt["all"]} | OWN
+    # These check settings, files or keys, but no indicator.
+    heuristic = {"GlobalPreferences", "AQFSettings", "Settings", "RootBinaries", "DumpsysADBState"}
     carriers = {name for name, artefact in ARTEFACTS.items() if artefact.carries_indicators}
-    assert carriers == set(mvt["matching"]) - {"GlobalPreferences"}
+    ours = {"Calls", "Contacts", "InteractionC", "WhatsappContacts", "BackupInfo"}
+    assert carriers - OWN == (set(mvt["matching"]) - heuristic) | ours
+    assert not ours & set(mvt["matching"])
+
+
+def test_modules_of_one_name_are_the_ones_that_have_a_name_of_their_own(mvt: dict[str, Any]) -> None:
+    assert mvt["same_name"] == [
+        "mvt.android.modules.androidqf.mounts.Mounts",
+        "mvt.android.modules.backup.sms.SMS",
+        "mvt.android.modules.bugreport.mounts.Mounts",
+        "mvt.ios.modules.mixed.sms.SMS",
+    ]
+
+
+def test_the_seams_of_android_modules_are_where_they_were(mvt: dict[str, Any]) -> None:
+    for names in mvt["android"].values():
+        assert {"_get_files_by_pattern", "_get_file_content"} <= set(names)
+    assert mvt["qf_finish"].count("self.run_") == 3  # bug report, backup, intrusion logs
+
+
+def test_what_is_unpacked_of_an_androidqf_archive_is_what_its_modules_ask_for(mvt: dict[str, Any]) -> None:
+    asked = {
+        pattern for source in mvt["patterns"].values() for pattern in re.findall(r'_by_pattern\("([^"]+)"\)', source)
+    }
+    assert asked <= {*layouts.ANDROIDQF, *layouts.ANDROIDQF_NAMES}
+    assert len(asked) >= 8
+
+
+def test_mvt_still_compares_nothing_in_a_sysdiagnose(mvt: dict[str, Any]) -> None:
+    assert mvt["sysdiagnose"] == []
+
+
+def test_mvt_still_takes_received_android_messages_for_sent_ones(mvt: dict[str, Any]) -> None:
+    assert '"sent" if int(entry["date_sent"]) else "received"' in mvt["android_sms"]
+
+
+def test_mvt_still_compares_relative_paths_and_asks_its_own_list_for_processes(mvt: dict[str, Any]) -> None:
+    assert "os.path.relpath(file_path, self.target_path)" in mvt["filesystem"]
+    assert 'self.indicators.get_iocs("processes")' in mvt["shutdown"]
 
 
 def test_all_modules_are_run(mvt: dict[str, Any]) -> None:

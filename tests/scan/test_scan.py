@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from spytriage.artefacts import ARTEFACTS
 from spytriage.demo import DemoPhone
 from spytriage.errors import SpytriageError
 from spytriage.models import CoverageState, IndicatorIndex, Reason, ScanResult
@@ -24,6 +23,7 @@ from spytriage.scan import Limits, scan
 from tests.tools import (
     CALENDAR,
     DATA_USAGE,
+    IOS_BACKUP_MODULES,
     SAFARI_HISTORY,
     SMS,
     WEBKIT,
@@ -43,8 +43,8 @@ BAD_WORKER = (sys.executable, "-P", "-s", str(Path(__file__).parent / "bad_worke
 def test_every_module_of_the_demo_phone_is_read(run_scan: Scan, written_phone: tuple[Path, DemoPhone]) -> None:
     result = run_scan(written_phone[0])
 
-    assert set(states(result)) == set(ARTEFACTS)
-    assert set(states(result).values()) == {CoverageState.CHECKED, CoverageState.EXTRACTED_ONLY}
+    assert set(states(result)) == IOS_BACKUP_MODULES
+    assert set(states(result).values()) == {CoverageState.CHECKED}
     assert all(line.records for line in result.modules)
 
 
@@ -372,7 +372,7 @@ class TestAWorkerThatBreaks:
         assert line.state in {CoverageState.FAILED, CoverageState.UNREADABLE}
         assert (line.reason, line.detail) == (reason, detail)
         others = [other for other in result.modules if other.name != module]
-        assert {other.name for other in others} == set(ARTEFACTS)
+        assert {other.name for other in others} == IOS_BACKUP_MODULES
         assert not any(other.state.is_gap for other in others)
         met = {(a.module, i.value) for a in result.alerts if a.match for i in a.match.indicators}
         assert met == {(trace.module, trace.value) for trace in planted.planted}
@@ -382,8 +382,8 @@ class TestAWorkerThatBreaks:
     ) -> None:
         result = run_scan(written_phone[0], command=(*BAD_WORKER, "CrashesAfterContacts"))
 
-        assert state_of(result, "WhatsappContacts").state is CoverageState.EXTRACTED_ONLY
-        assert state_of(result, "InteractionC").state is CoverageState.EXTRACTED_ONLY
+        assert state_of(result, "WhatsappContacts").state is CoverageState.CHECKED
+        assert state_of(result, "InteractionC").state is CoverageState.CHECKED
 
     def test_whose_module_hangs_is_not_run_again_for_the_sake_of_another(
         self, run_scan: Scan, phone: Path, demo_index: IndicatorIndex
@@ -400,7 +400,7 @@ class TestAWorkerThatBreaks:
         result = run_scan(phone, limits=Limits(seconds=6))
 
         assert state_of(result, "WhatsappContacts").reason is Reason.TIMED_OUT
-        assert state_of(result, "InteractionC").state is CoverageState.EXTRACTED_ONLY
+        assert state_of(result, "InteractionC").state is CoverageState.CHECKED
         assert any(alert.match for alert in result.alerts)
 
     def test_that_dies_of_a_nameless_signal_is_a_line_of_the_ledger(

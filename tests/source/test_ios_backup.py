@@ -59,7 +59,7 @@ def test_another_manifest_is_another_acquisition(phone: Path, unplanted: Path) -
     [
         (shutil.rmtree, "nothing at this path"),
         (lambda folder: (folder / "Manifest.db").unlink(), r"Manifest\.db is missing"),
-        (lambda folder: [path.unlink() for path in folder.glob("*.*")], "not a phone backup"),
+        (lambda folder: [path.unlink() for path in folder.glob("*.*")], "not an acquisition"),
         (lambda folder: (folder / "Manifest.db").write_bytes(b""), "damaged"),
         (lambda folder: (folder / "Manifest.db").write_bytes(os.urandom(4096)), "damaged"),
         (lambda folder: (folder / "Manifest.db").rename(folder / "Manifest.mbdb"), "before iOS 10"),
@@ -86,7 +86,7 @@ def test_a_pipe_in_the_place_of_the_manifest_does_not_hang_us(phone: Path) -> No
 def test_a_file_is_no_backup(tmp_path: Path) -> None:
     (tmp_path / "backup.zip").write_bytes(b"PK")
 
-    with pytest.raises(SpytriageError, match="not a phone backup"):
+    with pytest.raises(SpytriageError, match="not an acquisition"):
         recognise(tmp_path / "backup.zip")
 
 

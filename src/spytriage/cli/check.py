@@ -8,7 +8,7 @@ import click
 
 from spytriage.cli.keys import signer_for, signing_options
 from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
-from spytriage.cli.password import password_options, unlocking
+from spytriage.cli.password import android_password, password_options, unlocking
 from spytriage.i18n import _
 from spytriage.models import Tlp
 
@@ -16,10 +16,12 @@ from spytriage.models import Tlp
 @click.command(
     "check",
     help=_(
-        "Check the backup at PATH and write a redacted report.\n\n"
-        "PATH is a backup folder that Finder, iTunes or idevicebackup2 wrote, or the folder that holds exactly one. "
-        "Nothing is written into it, and nothing goes over the network. An encrypted backup is not decrypted to disk: "
-        "what is read of it is decrypted in memory, piece by piece.\n\n"
+        "Check the phone's acquisition at PATH and write a redacted report.\n\n"
+        "PATH is a backup that Finder, iTunes or idevicebackup2 wrote, an AndroidQF acquisition (folder, zip or "
+        ".zip.age), an Android bug report, .ab backup or intrusion logs, a sysdiagnose archive, or a dump of an "
+        "iPhone's file system; or a folder that holds exactly one of these. What it is, is seen from its content. "
+        "Nothing is written into it, and nothing goes over the network. An encrypted iPhone backup is not decrypted to "
+        "disk: what is read of it is decrypted in memory, piece by piece.\n\n"
         "Exit code: 0 no match, 3 match, 4 suspicious, 5 inconclusive, 1 error, 2 wrong usage.\n\n"
         "\b\n"
         "Examples:\n"
@@ -27,6 +29,7 @@ from spytriage.models import Tlp
         "  spytriage check BACKUP --consent ana.yaml --indicators pegasus.stix2 --output report-ana\n"
         "  spytriage check BACKUP --consent ana.yaml --lang es\n"
         "  spytriage check BACKUP --consent ana.yaml --seal-to age1...\n"
+        "  spytriage check phone.zip.age --identity key.txt --consent ana.yaml\n"
         "  spytriage check BACKUP --consent ana.yaml --json > report.json"
     ),
 )
@@ -56,6 +59,12 @@ from spytriage.models import Tlp
     help=_("Consent record, see `spytriage consent new`. Without it the questions are asked."),
 )
 @click.option(
+    "--identity",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=_("File with the age or OpenSSH key of an acquisition that AndroidQF encrypted."),
+)
+@click.option(
     "--policy",
     default="review",
     show_default=True,
@@ -83,6 +92,7 @@ def command(
     set_names: tuple[str, ...],
     output: Path | None,
     consent_file: Path | None,
+    identity: Path | None,
     policy: str,
     recipients: tuple[str, ...],
     password_file: Path | None,
@@ -105,6 +115,7 @@ def command(
     forbid_network()
     forbid_core_dumps()
     sweep()
+    password = android_password(password_file)
     unlock = unlocking(password_file, key_file, quiet=quiet or as_json)
     signer = signer_for(sign_key, sign_password_file)  # asks for the password before the long part
     request = Check(
@@ -116,6 +127,8 @@ def command(
         policy=load_policy(policy),
         recipients=parse_recipients(recipients) if recipients else None,
         unlock=unlock,
+        identity=identity,
+        password=password,
     )
     report = check_and_deliver(
         request, output or next_free_folder(), as_json=as_json, quiet=quiet, tlp=Tlp(tlp), signer=signer

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 @click.command(
     "demo",
     help=_(
-        "Make an invented iPhone and run the real check on it.\n\n"
+        "Make an invented iPhone or Android phone and run the real check on it.\n\n"
         "Nobody's data is in it: every name, number and site is made up. A few traces from the invented set `demo` "
         "are planted. Exit code: 0 when the check found exactly what was planted.\n\n"
         "\b\n"
         "Examples:\n"
         "  spytriage demo\n"
         "  spytriage demo --output my-first-report --lang es\n"
+        "  spytriage demo --platform android\n"
         "  spytriage demo --keep-phone demo-phone      then: spytriage check demo-phone\n"
         "  spytriage demo --encrypted --keep-phone demo-phone"
     ),
@@ -43,7 +44,16 @@ if TYPE_CHECKING:
     help=_("Leave the invented phone's backup in this new folder, to practise on."),
 )
 @click.option(
-    "--encrypted", is_flag=True, help=_("Encrypt the backup, with the password `invented-password`, and check that.")
+    "--platform",
+    type=click.Choice(["ios", "android"]),
+    default="ios",
+    show_default=True,
+    help=_("An iPhone backup, or an Android phone as AndroidQF writes it."),
+)
+@click.option(
+    "--encrypted",
+    is_flag=True,
+    help=_("Encrypt the iPhone's backup, with the password `invented-password`, and check that."),
 )
 @click.option("--seed", type=int, default=2021, show_default=True, help=_("One seed is one phone."))
 @tlp_option()
@@ -53,6 +63,7 @@ if TYPE_CHECKING:
 def command(
     output: Path | None,
     keep_phone: Path | None,
+    platform: str,
     encrypted: bool,
     seed: int,
     tlp: str,
@@ -64,13 +75,19 @@ def command(
     """Run the demo; exit 0 when the check came out as planted."""
     from spytriage.cli.deliver import check_and_deliver, next_free_folder
     from spytriage.demo import write_phone
+    from spytriage.demo.android import write_android_phone
     from spytriage.scan import forbid_network, private_folder
 
+    if platform == "android" and encrypted:
+        raise click.UsageError(_("--encrypted is for the iPhone only."))
     forbid_network()
     signer = signer_for(sign_key, sign_password_file)
     with nullcontext(keep_phone) if keep_phone else private_folder() as folder:
         backup = keep_phone or folder / "phone"
-        phone = write_phone(backup, seed=seed, encrypted=encrypted)
+        if platform == "android":
+            phone = write_android_phone(backup, seed=seed)
+        else:
+            phone = write_phone(backup, seed=seed, encrypted=encrypted)
         report = check_and_deliver(
             _demo_check(backup, seed),
             output or next_free_folder("spytriage-demo"),

@@ -50,6 +50,22 @@ def password_options(function: Callable[..., object]) -> Callable[..., object]:
     return password(key(function))
 
 
+def android_password(password_file: Path | None) -> Callable[[Source], str]:
+    """Return what gives the password of an Android acquisition once one is met, "" when there is none."""
+    from_environment = os.environ.get(VARIABLE, "")  # `unlocking` takes it away
+
+    def give(source: Source) -> str:
+        if password_file:
+            return read_password(password_file).decode("utf-8", "replace")
+        if from_environment or source.kind != "android-backup" or not source.locked:
+            return from_environment
+        if sys.stdin is None or not sys.stdin.isatty():
+            return ""
+        return str(click.prompt(_("Password of the backup (not shown)"), hide_input=True, err=True))
+
+    return give
+
+
 def unlocking(password_file: Path | None, key_file: Path | None, *, quiet: bool) -> Unlock:
     """Return what opens an encrypted backup once one is met; takes the password out of the environment now.
 

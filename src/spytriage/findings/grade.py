@@ -23,6 +23,10 @@ _TIME_FIELDS = {
     "SafariBrowserState": ("last_viewed_timestamp",),
     "TCC": ("last_modified",),
     "WebkitResourceLoadStatistics": ("last_seen_isodate",),
+    "Filesystem": ("modified",),
+    "AQFFiles": ("modified_time",),
+    "DumpsysPackages": ("last_update_time", "timestamp"),
+    "DumpsysBatteryDaily": ("period_start",),
     "WebkitSessionResourceLog": ("last_seen", "most_recent_interaction"),
 }
 _USUAL_TIME_FIELDS = ("isodate", "timestamp", "first_isodate")

@@ -161,7 +161,7 @@ def _seconds(first: datetime, at: datetime) -> int:
 
 
 def _folded(findings: Sequence[RedactedFinding]) -> list[tuple[RedactedFinding, list[int]]]:
-    """Count findings that are alike in everything but the second; the first one's second stands.
+    """Count findings that are alike in everything but the second; the earliest one's second stands.
 
     Returns:
         Each with the places of those that were folded into it.
@@ -170,7 +170,14 @@ def _folded(findings: Sequence[RedactedFinding]) -> list[tuple[RedactedFinding, 
     for place, finding in enumerate(findings):
         alike = replace(finding, offset_seconds=None, at=None)
         folded.setdefault(alike, (finding, []))[1].append(place)
-    return [(replace(finding, count=len(places)), places) for finding, places in folded.values()]
+    return [
+        (min((replace(findings[place], count=len(places)) for place in places), key=_second), places)
+        for _alike, places in folded.values()
+    ]
+
+
+def _second(finding: RedactedFinding) -> int:
+    return finding.offset_seconds or 0
 
 
 class DescribedDevice(Protocol):
@@ -202,8 +209,10 @@ def redact_source(source: DescribedSource, policy: Policy, key: CaseKey) -> Sour
     if not policy.device:
         return SourceFacts(source.kind, source.encrypted, "unknown", "unknown", device=None, digest=None)
     device = source.device
-    family = re.match(r"iPhone|iPad|iPod", device.product_type)
-    version = re.match(r"(\d{1,2}\.\d{1,2})(\.|$)", device.os_version, re.ASCII)
+    family = re.match(r"iPhone|iPad|iPod|Android", device.product_type)
+    # Android is named by its major version; of an iPhone a bare number is none that iOS gives itself.
+    form = r"(\d{1,2}(?:\.\d{1,2})?)(\.|\Z)" if family and family.group() == "Android" else r"(\d{1,2}\.\d{1,2})(\.|$)"
+    version = re.match(form, device.os_version, re.ASCII)
     label = device.identifier and policy.pseudonyms
     return SourceFacts(
         kind=source.kind,

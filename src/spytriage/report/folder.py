@@ -76,9 +76,10 @@ def render(
     # The others are rendered from what report.json holds, and from nothing else: they can be made again from it.
     report = from_json(content)
     outputs = {"report.json": content, **renderings(report)}
+    log = custody.append(b"", custody.Event.CHECKED, custody.Role.OPERATOR, report.tool.checked_on)
     if seal:
         outputs[EVIDENCE] = seal(content)
-    log = custody.append(b"", custody.Event.CHECKED, custody.Role.OPERATOR, report.tool.checked_on)
+        log = custody.append(log, custody.Event.SEALED, custody.Role.OPERATOR, report.tool.checked_on)
     manifest = to_manifest(report, outputs, custody.bound(log))
     outputs |= {CUSTODY: log, MANIFEST: manifest}
     if signer:

@@ -286,7 +286,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     ),
     FindingId.APP_INSTALLED: FindingText(
         title=deferred("An app on a published spyware list is installed"),
-        seen=deferred("The list of installed apps holds an app whose identifier was published."),
+        seen=deferred("A list of apps holds one whose identifier, certificate or file was published."),
         meaning=deferred("The app was on the phone when the backup was made. It does not say what the app did."),
         next_step=deferred(
             "Do not remove the app yet: removing it destroys traces. Keep the backup, and ask a help line to look."
@@ -306,7 +306,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     ),
     FindingId.FILE_PRESENT: FindingText(
         title=deferred("A file on a published spyware list is there"),
-        seen=deferred("The list of files in the backup holds a name or path that was published."),
+        seen=deferred("The list of files holds a name, path or hash that was published."),
         meaning=deferred(
             "A file by that name exists or existed on the phone. A name is not the content: other programs, "
             "developers' phones among them, can make a file of the same name."
@@ -335,7 +335,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     ),
     FindingId.SITE_CONTACTED: FindingText(
         title=deferred("The phone was in contact with a site on a published spyware list"),
-        seen=deferred("The browser's technical records name a domain that was published."),
+        seen=deferred("The phone's technical records name a domain or address that was published."),
         meaning=deferred(
             "A page or an app loaded something from that domain, perhaps without the person seeing it. "
             "It does not say that anything ran."
@@ -541,6 +541,134 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
         ),
         next_step=deferred("If it was on before, ask the person whether they turned it off themselves."),
     ),
+    FindingId.PROPERTY_SET: FindingText(
+        title=deferred("A system property on a published spyware list is set"),
+        seen=deferred("The list of Android's system properties holds a name that was published."),
+        meaning=deferred(
+            "Some spyware leaves a property of its own in the system. It does not say when it was set, or "
+            "that anything still runs."
+        ),
+        next_step=_ASK_REVIEWER,
+    ),
+    FindingId.ACCOUNT_IN_TOUCH: FindingText(
+        title=deferred("A record of contacts or calls names an account on a published spyware list"),
+        seen=deferred(
+            "The phone's contacts, calls or record of interactions hold an address, app or link that was published."
+        ),
+        meaning=deferred(
+            "The account or link was known to this phone: somebody saved it, or there was contact. It does "
+            "not say that anything ran."
+        ),
+        next_step=_ASK_REVIEWER,
+    ),
+    FindingId.ROOT_ACCESS_SIGNS: FindingText(
+        title=deferred("There are signs of root access"),
+        seen=deferred("The phone holds a program for root access, or a part of its system can be written to."),
+        meaning=deferred(
+            "With root access a program can do anything on the phone. People who change their phones do this"
+            " on purpose. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred(
+            "Ask the person whether they changed the system of the phone. If not, ask a help line to look at"
+            " this finding."
+        ),
+    ),
+    FindingId.FILE_IN_TEMPORARY_FOLDER: FindingText(
+        title=deferred("There is a file in Android's temporary folder"),
+        seen=deferred("The list of files names one below /data/local/tmp."),
+        meaning=deferred(
+            "Programs that are started over a cable lie there: tools of developers and of helpers, and "
+            "sometimes exploits. Alone it does not say anything about spyware."
+        ),
+        next_step=_COMPARE,
+    ),
+    FindingId.PROCESS_CRASHED: FindingText(
+        title=deferred("A process with wide rights crashed"),
+        seen=deferred("A crash record names a process that ran as root, as the system or as the shell."),
+        meaning=deferred(
+            "Such processes crash on ordinary phones too. An exploit that fails can leave the same record. "
+            "Alone it does not say anything about spyware."
+        ),
+        next_step=_COMPARE,
+    ),
+    FindingId.SECURITY_LOG_EVENT: FindingText(
+        title=deferred("The security log notes an unusual event"),
+        seen=deferred(
+            "Android's log of security events holds a certificate authority that was installed, a failed "
+            "check of a key or certificate, or a failed wipe."
+        ),
+        meaning=deferred(
+            "Whoever controls an installed certificate authority can read traffic. Employers and network "
+            "tools install them too. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred(
+            "Ask the person whether they or their employer installed a certificate. A reviewer can compare the day."
+        ),
+    ),
+    FindingId.APP_SIDELOADED: FindingText(
+        title=deferred("An Android app did not come from an official store"),
+        seen=deferred(
+            "The list of packages holds an app that came through a browser, a file manager, a cable or another store."
+        ),
+        meaning=deferred(
+            "Many people install apps this way. Stalkerware and spyware that somebody installs by hand come "
+            "this way too. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred("Ask the person whether they know the app and who installed it. Do not remove it yet."),
+    ),
+    FindingId.PROTECTION_OFF: FindingText(
+        title=deferred("A protection of Android is switched off"),
+        seen=deferred(
+            "A setting lowers the phone's protection, or the app that scans or updates the phone is disabled."
+        ),
+        meaning=deferred(
+            "Makers and people change such settings. Stalkerware asks whoever installs it to switch "
+            "protections off. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred(
+            "Ask the person whether they changed it. Write down its state before you switch it on again."
+        ),
+    ),
+    FindingId.APP_WITH_WIDE_ACCESS: FindingText(
+        title=deferred("An app has, or asked for, wide access"),
+        seen=deferred("An app offers an accessibility service, or used a permission such as installing other apps."),
+        meaning=deferred(
+            "An accessibility service can read the screen and press buttons. Screen readers and password "
+            "managers need it, and stalkerware uses it. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred("Ask the person whether they know the app and who installed it. Do not remove it yet."),
+    ),
+    FindingId.APP_REMOVED: FindingText(
+        title=deferred("An app was removed or set back to an older version"),
+        seen=deferred("The battery statistics note an app that was removed or downgraded on this day."),
+        meaning=deferred(
+            "People remove apps every day. It is context that helps to read the rest. Alone it does not say "
+            "anything about spyware."
+        ),
+        next_step=_COMPARE,
+    ),
+    FindingId.UPDATES_OVERDUE: FindingText(
+        title=deferred("The phone's last security update is more than six months old"),
+        seen=deferred(
+            "The phone names a security patch level that is more than six months before the day of the check."
+        ),
+        meaning=deferred("Known ways in stay open on such a phone. Alone it does not say anything about spyware."),
+        next_step=deferred(
+            "Update the phone after the evidence is kept, or plan for another one if the maker gives no more updates."
+        ),
+    ),
+    FindingId.DEBUG_ACCESS: FindingText(
+        title=deferred("The phone trusts a computer for debugging"),
+        seen=deferred("The phone keeps the key of a computer that may control it over a cable or the network (ADB)."),
+        meaning=deferred(
+            "It may be the computer of whoever made this acquisition, or one of the person's. Whoever has "
+            "such a computer can install programs. Alone it does not say anything about spyware."
+        ),
+        next_step=deferred(
+            "Ask the person which computers they have allowed. After the evidence is kept, revoke them in "
+            "the developer options."
+        ),
+    ),
     FindingId.UNRECOGNISED_ALERT: FindingText(
         title=deferred("An alert that this version does not know"),
         seen=deferred("The Mobile Verification Toolkit raised an alert of a form that spytriage cannot describe yet."),
@@ -586,6 +714,8 @@ _BENIGN: Mapping[Benign, str] = {
     Benign.ORDINARY_REDIRECT: deferred("Short links, advertisements and sites that moved redirect just as fast."),
     Benign.ORDINARY_EVENT: deferred("It is an ordinary meeting with common words."),
     Benign.OWN_CHOICE: deferred("The person did it themselves."),
+    Benign.PHONE_MAKER: deferred("The maker of the phone set it up like this."),
+    Benign.ORDINARY_APP: deferred("Many ordinary apps do this."),
 }
 
 _RULES: Mapping[MatchRule, str] = {
@@ -719,6 +849,8 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NOT_A_REGULAR_FILE: deferred("it is not an ordinary file"),
     Reason.PERMISSION_DENIED: deferred("this computer does not allow reading it"),
     Reason.DAMAGED: deferred("it is damaged"),
+    Reason.TOO_LARGE: deferred("it is larger than the stated limit"),
+    Reason.LOCKED: deferred("it is encrypted, and the password is missing or wrong"),
     Reason.KEY_MISSING: deferred("the backup lacks the key that opens it"),
     Reason.NO_SPACE: deferred("this computer has no room for the temporary copy that is read"),
     Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer iOS"),
@@ -730,6 +862,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.TOO_MUCH_OUTPUT: deferred("the check gave too much output"),
     Reason.NETWORK_REFUSED: deferred("the check tried to use the network and was stopped"),
     Reason.DISABLED: deferred("switched off in the Mobile Verification Toolkit"),
+    Reason.NOT_SUPPORTED: deferred("spytriage cannot read it yet"),
     Reason.STOPPED: deferred("the scan ended before its turn"),
 }
 
@@ -748,6 +881,14 @@ _LIMITS: Mapping[LimitId, str] = {
     ),
     LimitId.NO_WIFI_FIGURES: deferred(
         "The records of data use count mobile data only: a process that used nothing but Wi-Fi may not be in them."
+    ),
+    LimitId.ANDROID_KEEPS_LITTLE: deferred(
+        "Android keeps far less than an iPhone of what ran and which sites were contacted. That nothing was found "
+        "says little."
+    ),
+    LimitId.UNIFIED_LOGS_NOT_READ: deferred(
+        "The unified logs, the largest part of a sysdiagnose archive, were not examined: spytriage cannot read them "
+        "yet."
     ),
     LimitId.NO_SHARING_CONSENT: deferred(
         "The person has not agreed to share this report. Do not pass it on without asking."

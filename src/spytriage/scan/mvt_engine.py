@@ -8,26 +8,50 @@ It stands at the seams that MVT has and tells what MVT keeps to itself:
 - `Indicators.check_*`, the only matching entry points, lead to our matcher.
 - `IOSExtraction._get_backup_file_from_id`, `_get_backup_files_from_manifest`, `_get_stored_backup_file_ids` and
   `_open_sqlite_db`, the only ways to a file of an iOS backup, lead to the files in clear (`backup_files.BackupFiles`)
-  and note what was there, what was missing and what could be read (`reading.Reading`).
+  and note what was there, what was missing and what could be read (`reading.Reading`); so do
+  `_get_fs_files_from_patterns` for a file system dump (`fs_reading.FsReading`), and `_get_files_by_pattern` and
+  `_get_file_content` of the modules for Android (`file_notes.FileNotes`).
+
+An acquisition is one or more folders (`layouts`), each read by one of MVT's commands: an AndroidQF acquisition holds a
+backup, a bug report and logs as well.
 
 Each work-around says what MVT does, and tests/scan/test_mvt_contract.py notices when it changes.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import sqlite3
+import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 import mvt.common.command
+from mvt.android.artifacts.artifact import AndroidArtifact
+from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
+from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
+from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
+from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
+from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
+from mvt.android.modules.androidqf.base import AndroidQFModule
+from mvt.android.modules.backup import sms as android_sms
+from mvt.android.modules.backup.base import BackupModule
+from mvt.android.modules.bugreport.base import BugReportModule
+from mvt.android.modules.bugreport.mounts import Mounts as BugreportMounts
+from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
+from mvt.android.parsers.backup import decrypt_master_key
 from mvt.common.alerts import Alert, AlertLevel, AlertStore
+from mvt.common.command import Command
 from mvt.common.indicators import Indicator as MVTIndicator
 from mvt.common.indicators import IndicatorMatch, Indicators
 from mvt.common.module import (
@@ -39,21 +63,29 @@ from mvt.common.module import (
 )
 from mvt.common.version import MVT_VERSION
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
+from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.modules.base import IOSExtraction
+from mvt.ios.modules.fs.filesystem import Filesystem
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
 from spytriage.scan.backup_files import BackupFiles
 from spytriage.scan.copies import Copies
+from spytriage.scan.file_notes import FileNotes, NotOpenedError, json_failures_noted
+from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
-from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planned, Started
+from spytriage.scan.layouts import Laid, Layouts
+from spytriage.scan.more_checks import MORE_CHECKS, More
+from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planned, Refused, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
+from spytriage.scan.refusals import Refusal, RefusedError
+from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, read_text
 
 Emit = Callable[[Message], None]
 
-_COMMANDS: dict[str, type[Any]] = {"ios-backup": CmdIOSCheckBackup}
+_Notes = Reading | FileNotes
 _LEVELS = {
     AlertLevel.INFORMATIONAL: Level.INFORMATIONAL,
     AlertLevel.LOW: Level.LOW,
@@ -65,6 +97,26 @@ _LEVELS = {
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
 # Modules whose artefact is in every backup, so that one without it is cut short: every iPhone has sms.db.
 _IN_EVERY_BACKUP = {"SMS"}
+# Where these are, they have entries: with none, the layout is one that MVT does not know.
+_NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
+                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses"}  # fmt: skip
+_JSON_LISTS: dict[str, type] = {"RootBinaries": list, "Mounts": list}
+# Two modules of one name would be one line of the ledger.
+_OWN_NAMES: dict[type[Any], str] = {android_sms.SMS: "AndroidSMS", BugreportMounts: "BugreportMounts"}
+
+
+def _name(module: type[Any]) -> str:
+    """Return the name of a module in the ledger: that of its class, where it is the only one."""
+    return _OWN_NAMES.get(module, str(module.__name__))
+
+
+@dataclass(slots=True)
+class _Part:
+    """One of MVT's commands and the folder that it reads."""
+
+    command: Any
+    notes: _Notes
+    seams: Sequence[AbstractContextManager[Any]] = field(default_factory=tuple)
 
 
 def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Sequence[type[Any]] = ()) -> None:
@@ -84,32 +136,128 @@ def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Seq
 class _Engine:
     def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit) -> None:
         self.job, self.matcher, self.guard, self.emit = job, matcher, guard, emit
-        copies = Copies(Path(job.workspace), Path(job.disk), lambda: emit(CopiedToDisk()))
-        self.files = BackupFiles(Path(job.path), job.keys, copies)
-        self.reading = Reading(self.files)
+        self.reading: _Notes = FileNotes(Laid(Path(job.workspace)))
         self.needed: set[str] = set()  # modules whose results another one asks for
+        self.current = ""
+        self.files: BackupFiles | None = None  # of an iOS backup
 
     def run(self, extra_modules: Sequence[type[Any]]) -> None:
-        command = self._command(extra_modules)
-        ordered = command._ordered_modules() or []
-        all_modules = [module.__name__ for module in command._available_modules()]
-        names = [module.__name__ for module in ordered]
-        self.needed = {dependency.__name__ for module in ordered for dependency in module.dependencies}
-        off = [name for name in all_modules if name not in names]
-        self.emit(Planned((*names, *off), MVT_VERSION))
+        try:
+            parts = self._parts(extra_modules)
+        except RefusedError as error:
+            self.emit(Refused(error.why))
+            return
+        except MemoryError:
+            self.emit(Refused(Refusal.OUT_OF_MEMORY))
+            return
+        ordered = [module for part in parts for module in part.command._ordered_modules() or []]
+        off = [module for part in parts for module in part.command._available_modules() if module not in ordered]
+        self.needed = {_name(dependency) for module in ordered for dependency in module.dependencies}
+        self.emit(Planned(tuple(_name(module) for module in (*ordered, *off)), MVT_VERSION))
         mvt.common.command.run_module = self.run_module
-        with self._seams(), plist_failures_noted(self.reading):
-            command.run()
-        for name in off:
-            if name not in self.job.done:
-                self.emit(ModuleCoverage(name, CoverageState.NOT_RUN, reason=Reason.DISABLED))
+        for part in parts:
+            self.reading, self.current = part.notes, ""
+            with ExitStack() as seams:
+                for seam in part.seams:
+                    seams.enter_context(seam)
+                part.command.run()
+        for module in off:
+            if _name(module) not in self.job.done:
+                reason = Reason.NOT_SUPPORTED if _name(module) in UNREAD else Reason.DISABLED
+                self.emit(ModuleCoverage(_name(module), CoverageState.NOT_RUN, reason=reason))
         self.emit(Finished())
 
-    def _command(self, extra_modules: Sequence[type[Any]]) -> Any:
-        return _COMMANDS[self.job.kind](
-            target_path=str(self.files.root),
+    # --- What is read by which command -------------------------------------------------------------------------
+
+    def _parts(self, extra_modules: Sequence[type[Any]]) -> list[_Part]:
+        if self.job.kind == "ios-backup":
+            return [self._backup_part(extra_modules)]
+        laid = self._laid()
+        if self.job.kind == "ios-filesystem":
+            return [self._filesystem_part(laid["filesystem"], extra_modules)]
+        if self.job.kind == "ios-sysdiagnose":
+            return [self._sysdiagnose_part(laid["sysdiagnose"])]
+        options: dict[str, Any] = {}  # AndroidQF's command tells the others about the acquisition
+        return [self._android_part(name, folder, options) for name, folder in laid.items()]
+
+    def _laid(self) -> dict[str, Laid]:
+        """Lay the acquisition out in memory-backed storage, or on disk when it does not fit there."""
+        try:
+            return self._laid_in(Path(self.job.workspace))
+        except RefusedError as error:
+            if error.why is not Refusal.NO_SPACE or self.job.disk == self.job.workspace:
+                raise
+        self.emit(CopiedToDisk())
+        return self._laid_in(Path(self.job.disk))
+
+    def _laid_in(self, folder: Path) -> dict[str, Laid]:
+        job = self.job
+        layouts = Layouts(Path(job.path), job.root, folder, job.password, decrypt_master_key)
+        match job.kind:
+            case "androidqf":
+                return layouts.androidqf()
+            case "android-bugreport":
+                return layouts.bugreport()
+            case "android-backup":
+                return layouts.backup()
+            case "android-intrusion-logs":
+                return layouts.intrusion_logs()
+            case "ios-sysdiagnose":
+                return layouts.sysdiagnose()
+            case _:
+                return layouts.filesystem(_filesystem_patterns())
+
+    def _backup_part(self, extra_modules: Sequence[type[Any]]) -> _Part:
+        job = self.job
+        copies = Copies(Path(job.workspace), Path(job.disk), lambda: self.emit(CopiedToDisk()))
+        self.files = files = BackupFiles(Path(job.path), job.keys, copies)
+        reading = Reading(files)
+        command = self._command(CmdIOSCheckBackup, reading, str(files.root), extra_modules)
+        seams = (
+            _ios_seams(reading),
+            _stored_files_seam(files),
+            _observations_seam(reading),
+            plist_failures_noted(reading),
+        )
+        return _Part(command, reading, seams)
+
+    def _filesystem_part(self, laid: Laid, extra_modules: Sequence[type[Any]]) -> _Part:
+        reading = FsReading(laid, Path(self.job.workspace) / "copies")
+        command = self._command(CmdIOSCheckFS, reading, str(laid.folder), extra_modules)
+        return _Part(
+            command,
+            reading,
+            (
+                _ios_seams(reading),
+                _filesystem_seams(reading, laid),
+                _observations_seam(reading),
+                plist_failures_noted(reading),
+            ),
+        )
+
+    def _sysdiagnose_part(self, laid: Laid) -> _Part:
+        notes = FileNotes(laid)
+        return _Part(self._command(_Sysdiagnose, notes, str(laid.folder)), notes, (_sysdiagnose_seam(notes, laid),))
+
+    def _android_part(self, name: str, laid: Laid, options: dict[str, Any]) -> _Part:
+        notes = FileNotes(laid, below_folder=name == "androidqf")
+        command = self._command(_ANDROID[name], notes, str(laid.folder), options=options)
+        noted = json_failures_noted(notes, _JSON_LISTS, lambda: self.current)
+        return _Part(command, notes, (*_android_seams(notes), noted))
+
+    def _command(
+        self,
+        command: type[Any],
+        notes: _Notes,
+        folder: str,
+        extra_modules: Sequence[type[Any]] = (),
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        return command(
+            target_path=folder,
             results_path=None,  # writes nothing
-            iocs=_MatcherIndicators(self.matcher, self.reading),
+            iocs=_MatcherIndicators(self.matcher, notes),
+            module_options=options,
             disable_version_check=True,
             disable_indicator_check=True,
             custom_modules=list(extra_modules),
@@ -119,7 +267,7 @@ class _Engine:
 
     def run_module(self, module: MVTModule) -> None:
         """Take the place of MVT's `run_module`."""
-        name = type(module).__name__
+        name = self.current = _name(type(module))
         if name in self.job.done:
             self._run_again(module, name)
             return
@@ -128,7 +276,7 @@ class _Engine:
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name)
-        self.files.forget()
+        self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
         self.emit(coverage)
@@ -142,6 +290,11 @@ class _Engine:
                 module.run()
             except Exception:  # noqa: BLE001 (its ledger line is written already)
                 module.results = []
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop the copies in clear that a module had."""
+        if self.files is not None:
             self.files.forget()
 
     def _ledger_line(self, module: MVTModule, name: str) -> ModuleCoverage:
@@ -151,10 +304,12 @@ class _Engine:
             module.run()
             _AFTER_RUN.get(name, _nothing)(module)
             records = _count(module.results)
-            if _matches_nothing(module):
-                state = CoverageState.EXTRACTED_ONLY
-            else:
+            if more := MORE_CHECKS.get(name):
+                _check_more(module, self.matcher, more)
+            if not (more and more.instead) and not _matches_nothing(module):
                 module.check_indicators()
+            elif not more:
+                state = CoverageState.EXTRACTED_ONLY
         except MemoryError:
             state, reason = CoverageState.FAILED, Reason.OUT_OF_MEMORY
         except Exception as error:  # noqa: BLE001 (whatever a module raises is a line of the ledger)
@@ -173,12 +328,12 @@ class _Engine:
     ) -> tuple[CoverageState, Reason | None, str]:
         """Correct what a module says of itself by what was seen of its reading."""
         reading = self.reading
-        if name == "Manifest" and self.files.is_unfinished():
+        if self.files and name == "Manifest" and self.files.is_unfinished():
             reading.note(Reason.PARTLY_READ)
             reading.settle()
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
-                lost = self.files.problem if name == "Manifest" else None
+                lost = self.files.problem if self.files and name == "Manifest" else None
                 return CoverageState.UNREADABLE, lost or Reason.ARTEFACT_MISSING, ""
             # Info.plist may be there without the list of apps that Applications reads from it.
             reading.found += 1 if records else 0
@@ -187,56 +342,244 @@ class _Engine:
                 return CoverageState.UNREADABLE, Reason.PARTLY_READ, reading.proportion()
             return CoverageState.UNREADABLE, reading.problems[0], ""
         if not reading.found:
-            if name in _IN_EVERY_BACKUP:
+            if self.files and name in _IN_EVERY_BACKUP:
                 return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
+        if not records and name in _NEVER_EMPTY:
+            return CoverageState.UNREADABLE, Reason.UNKNOWN_LAYOUT, ""
         return state, None, ""
 
-    # --- The seams ---------------------------------------------------------------------------------------------
 
-    def _seams(self) -> ExitStack:
-        reading, stored = self.reading, SimpleNamespace(target_path=str(self.files.backup), log=logging.getLogger())
-        original_query = IOSExtraction._get_backup_files_from_manifest
-        original_inventory = IOSExtraction._get_stored_backup_file_ids
-        original_observations = WebkitResourceLoadStatistics._process_observations_db
+# --- The seams --------------------------------------------------------------------------------------------------
 
-        def get_backup_file_from_id(module: Any, file_id: str) -> str | None:  # noqa: ARG001
-            found = reading.file(file_id)
-            return str(found) if found else None
 
-        def get_backup_files_from_manifest(
-            module: Any, relative_path: str | None = None, domain: str | None = None
-        ) -> Iterator[dict[str, Any]]:
-            with reading.looking_up():
-                return iter(list(original_query(module, relative_path, domain)))
+def _ios_seams(reading: Reading) -> _Patched:
+    original_query = IOSExtraction._get_backup_files_from_manifest
 
-        def get_stored_backup_file_ids(module: Any) -> set[str] | None:  # noqa: ARG001
-            ids: set[str] | None = original_inventory(stored)
-            return ids
+    def get_backup_file_from_id(module: Any, file_id: str) -> str | None:
+        found = reading.file(file_id) if not module.is_fs_dump else None
+        return str(found) if found else None
 
-        def open_sqlite_db(module: Any, file_path: str) -> sqlite3.Connection:
-            path = module._recovered_sqlite_paths.get(file_path, file_path)
-            return reading.connect(Path(path))
+    def get_backup_files_from_manifest(
+        module: Any, relative_path: str | None = None, domain: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        with reading.looking_up():
+            return iter(list(original_query(module, relative_path, domain)))
 
-        def process_observations_db(module: Any, **options: Any) -> None:
-            # MVT 2026.10.26 swallows whatever this raises and goes on as if there were no observations.
-            try:
-                original_observations(module, **options)
-            except Exception:
-                reading.note(Reason.DAMAGED)
-                raise
+    def open_sqlite_db(module: Any, file_path: str) -> sqlite3.Connection:
+        path = module._recovered_sqlite_paths.get(file_path, file_path)
+        return reading.connect(Path(path))
 
-        stack = ExitStack()
-        stack.enter_context(_Patched(WebkitResourceLoadStatistics, _process_observations_db=process_observations_db))
-        seams = _Patched(
-            IOSExtraction,
-            _get_backup_file_from_id=get_backup_file_from_id,
-            _get_backup_files_from_manifest=get_backup_files_from_manifest,
-            _get_stored_backup_file_ids=get_stored_backup_file_ids,
-            _open_sqlite_db=open_sqlite_db,
-        )
-        stack.enter_context(seams)
-        return stack
+    return _Patched(
+        IOSExtraction,
+        _get_backup_file_from_id=get_backup_file_from_id,
+        _get_backup_files_from_manifest=get_backup_files_from_manifest,
+        _open_sqlite_db=open_sqlite_db,
+    )
+
+
+def _stored_files_seam(files: BackupFiles) -> _Patched:
+    original, stored = (
+        IOSExtraction._get_stored_backup_file_ids,
+        SimpleNamespace(target_path=str(files.backup), log=logging.getLogger()),
+    )
+
+    def get_stored_backup_file_ids(module: Any) -> set[str] | None:  # noqa: ARG001
+        ids: set[str] | None = original(stored)
+        return ids
+
+    return _Patched(IOSExtraction, _get_stored_backup_file_ids=get_stored_backup_file_ids)
+
+
+def _observations_seam(reading: Reading) -> _Patched:
+    original = WebkitResourceLoadStatistics._process_observations_db
+
+    def process_observations_db(module: Any, *args: Any, **options: Any) -> None:
+        # MVT 2026.10.26 swallows whatever this raises and goes on as if there were no observations.
+        try:
+            original(module, *args, **options)
+        except Exception:
+            reading.note(Reason.DAMAGED)
+            raise
+
+    return _Patched(WebkitResourceLoadStatistics, _process_observations_db=process_observations_db)
+
+
+@contextmanager
+def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
+    by_patterns, list_files = IOSExtraction._get_fs_files_from_patterns, Filesystem.run
+
+    def get_fs_files_from_patterns(module: Any, root_paths: list[str]) -> Iterator[str]:
+        for pattern in root_paths:
+            yield from reading.matched(pattern, by_patterns(module, [pattern]))
+
+    def run_filesystem(module: Any) -> None:
+        reading.found += 1
+        if laid.listing is None:
+            list_files(module)
+        else:  # of an archive, only the files that modules open were unpacked
+            module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
+
+    with (
+        _Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
+        _Patched(Filesystem, run=run_filesystem),
+    ):
+        yield
+
+
+def _with_folders(listing: Sequence[tuple[str, float]]) -> Iterator[tuple[str, float]]:
+    """Give files and the folders that they lie in, as a walk would."""
+    seen: set[str] = set()
+    for path, time in listing:
+        for parent in [str(parent) for parent in Path(path).parents if str(parent) != "."]:
+            if parent not in seen:
+                seen.add(parent)
+                yield parent, 0.0
+        yield path, time
+
+
+def _filesystem_patterns() -> list[str]:
+    """Return every pattern by which a module of a file system dump finds its files."""
+    modules = CmdIOSCheckFS(disable_version_check=True, disable_indicator_check=True).modules
+    lists = [
+        value
+        for module in modules
+        for value in vars(sys.modules[module.__module__]).values()
+        if isinstance(value, list)
+    ]
+    return sorted({text.rstrip("/") for texts in lists for text in texts if str(text).startswith("private/")})
+
+
+def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
+    return (
+        _file_seams(notes, AndroidQFModule, "parent_path"),
+        _file_seams(notes, BugReportModule, "extract_path"),
+        _file_seams(notes, BackupModule, "backup_path"),
+        _helper_seam(notes),
+        _section_seam(notes, AndroidArtifact, "extract_dumpsys_section"),
+        _section_seam(notes, BugReportModule, "extract_command_section"),
+        _tombstone_seam(notes, "parse_text_record"),
+        _tombstone_seam(notes, "parse_protobuf_record"),
+        _intrusion_logs_seam(notes),
+    )
+
+
+def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> _Patched:
+    by_pattern = base._get_files_by_pattern
+
+    def get_files_by_pattern(module: Any, pattern: str) -> Sequence[str]:
+        return notes.matched(pattern, by_pattern(module, pattern))
+
+    def get_file_content(module: Any, file_path: str) -> bytes:
+        return notes.readable_file(Path(getattr(module, folder), file_path)).read_bytes()
+
+    return _Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
+
+
+def _helper_seam(notes: FileNotes) -> _Patched:
+    """The phone's time zone is no artefact of the modules that ask for it."""
+    original = AndroidQFModule._get_device_timezone
+
+    def get_device_timezone(module: Any) -> Any:
+        with notes.helping():
+            return original(module)
+
+    return _Patched(AndroidQFModule, _get_device_timezone=get_device_timezone)
+
+
+def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
+    """A dump may lack the part that a module reads: MVT takes that for a part without entries."""
+    original = getattr(owner, name)
+
+    def extract(*args: Any, **options: Any) -> Any:
+        text = original(*args, **options)
+        notes.section(text)
+        return text
+
+    return _Patched(owner, **{name: staticmethod(extract)})
+
+
+def _tombstone_seam(notes: FileNotes, name: str) -> _Patched:
+    """MVT keeps what went wrong with a crash record in the record, or nowhere."""
+    original = getattr(TombstoneCrashArtifact, name)
+
+    def parse(*args: Any) -> Any:
+        try:
+            return original(*args)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return _Patched(TombstoneCrashArtifact, **{name: parse})
+
+
+def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
+    """MVT reads these logs once for all modules, and passes over lines that do not parse."""
+    load = IntrusionLogsModule.load_all_events
+
+    def collect_txt(module: Any, source: str) -> None:
+        if module.il_events_by_type is None:
+            paths = sorted(Path(source).rglob("*.txt"))
+            module.il_files = [(path.name, path.read_text(errors="ignore")) for path in paths]
+
+    def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
+        with json_failures_noted(notes, {"": dict}, str):
+            events: dict[str, list[dict[str, Any]]] = load(module, source)
+        notes.keep(len(module.il_files), partly=bool(notes.problems))
+        return events
+
+    return _Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+
+
+# --- Commands that differ from MVT's ----------------------------------------------------------------------------
+
+
+class _AndroidQF(CmdAndroidCheckAndroidQF):
+    def finish(self) -> None:
+        """What is nested is a part of its own: MVT would read it past our seams."""
+
+
+class _SysdiagnoseModule(MVTModule):
+    """One of our parsers in the form of a module of MVT; the seam lets it run."""
+
+    parser: Parser
+
+
+class _Sysdiagnose(Command):
+    """In place of MVT's command for sysdiagnose archives, which compares nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(log=logging.getLogger(__name__), **options)
+        self.platform, self.name = "ios", "check-sysdiagnose"
+        self.modules = [
+            *(type(parser.name, (_SysdiagnoseModule,), {"parser": parser}) for parser in PARSERS),
+            *(type(name, (_SysdiagnoseModule,), {"enabled": False}) for name in sorted(UNREAD)),
+        ]
+
+
+_ANDROID: Mapping[str, type[Any]] = {
+    "androidqf": _AndroidQF,
+    "bugreport": CmdAndroidCheckBugreport,
+    "backup": CmdAndroidCheckBackup,
+    "intrusion-logs": CmdAndroidCheckIntrusionLogs,
+}
+
+
+def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
+    def run(module: Any) -> None:
+        files = sorted(path for path in laid.folder.rglob("*") if not path.is_dir())
+        for pattern in module.parser.patterns:
+            names = [name for path in files if fnmatch(name := path.relative_to(laid.folder).as_posix(), pattern)]
+            for name in notes.matched(pattern, names):
+                try:
+                    text = read_text(notes.readable_file(laid.folder / name))
+                    module.results.extend(module.parser.parse(text))
+                except NotOpenedError:
+                    continue
+                except ValueError:
+                    notes.note(Reason.DAMAGED)
+
+    return _Patched(_SysdiagnoseModule, run=run)
 
 
 class _Patched:
@@ -244,7 +587,7 @@ class _Patched:
 
     def __init__(self, owner: type[Any], **replacements: Any) -> None:
         self._owner, self._new = owner, replacements
-        self._old = {name: getattr(owner, name) for name in replacements}
+        self._old = {name: inspect.getattr_static(owner, name) for name in replacements}
 
     def __enter__(self) -> None:
         for name, value in self._new.items():
@@ -261,13 +604,20 @@ def _classify(error: Exception) -> tuple[CoverageState, Reason, str]:
     match error:
         case DatabaseNotFoundError():
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
+        case NotOpenedError():
+            return CoverageState.CHECKED, Reason.PARTLY_READ, ""  # what was noted of it says more
         case InsufficientPrivileges() | PermissionError():
             return unreadable, Reason.PERMISSION_DENIED, ""
         case sqlite3.OperationalError() if re.match("no such (table|column)", str(error)):
             return unreadable, Reason.UNKNOWN_LAYOUT, ""
         case DatabaseCorruptedError() | EncryptedBackupError() | sqlite3.DatabaseError() | ExpatError():
             return unreadable, Reason.DAMAGED, ""
-        case ValueError() if kind in {"InvalidFileException", "UnicodeDecodeError", "NotImplementedError"}:
+        case ValueError() if kind in {
+            "InvalidFileException",
+            "UnicodeDecodeError",
+            "NotImplementedError",
+            "JSONDecodeError",
+        }:
             return unreadable, Reason.DAMAGED, ""
         case OSError():
             return unreadable, Reason.EXCEPTION, kind
@@ -306,7 +656,43 @@ def _links_of_rich_text(module: MVTModule) -> None:
             message["links"] = list(dict.fromkeys([*message.get("links", ()), *_URL_IN_RICH_TEXT.findall(text)]))
 
 
-_AFTER_RUN: dict[str, Callable[[MVTModule], None]] = {"SMS": _links_of_rich_text}
+_SMS_RECEIVED = "1"  # column `type` of Android's table of messages: 1 inbox, 2 sent, 3 to 6 on the way
+
+
+def _direction_of_sms(module: MVTModule) -> None:
+    """Say which way a message went.
+
+    MVT 2026.10.26 takes a message with a `date_sent` for one that was sent. Android fills that column for messages
+    that were received (Telephony.TextBasedSmsColumns), so its direction is the wrong way round.
+    """
+    for message in module.results:
+        if str(message.get("type", "")).isdecimal():
+            message["direction"] = "received" if str(message["type"]) == _SMS_RECEIVED else "sent"
+        elif "msg_box" in message:  # the same column in the table of MMS
+            message["direction"] = "received" if str(message["msg_box"]) == _SMS_RECEIVED else "sent"
+
+
+_AFTER_RUN: dict[str, Callable[[MVTModule], None]] = {"SMS": _links_of_rich_text, "AndroidSMS": _direction_of_sms}
+
+
+def _check_more(module: MVTModule, matcher: Matcher, more: More) -> None:
+    """Make comparisons that MVT leaves out; one alert for each record and set of indicators."""
+    raise_alert = getattr(module.alertstore, more.level.value)
+    for record in module.results if isinstance(module.results, list) else [module.results]:
+        raised: set[tuple[Any, ...]] = set()
+        for look_up, value in more.look_ups(record):
+            match: Match | None = getattr(matcher, look_up)(value)
+            if match and (match.indicators, match.rule) not in raised:
+                raised.add((match.indicators, match.rule))
+                time = str(record.get("isodate") or "")
+                raise_alert(match.rule.value, time, record, matched_indicator=_MatchedIndicator(match))
+
+
+def _iso(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(sep=" ")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 # --- Alerts and indicators --------------------------------------------------------------------------------------
@@ -362,7 +748,7 @@ class _MatcherIndicators(Indicators):
     with a NUL at its end. Such values are read as what they spell; what spells nothing is noted.
     """
 
-    def __init__(self, matcher: Matcher, reading: Reading) -> None:
+    def __init__(self, matcher: Matcher, reading: _Notes) -> None:
         super().__init__()
         self._matcher, self._reading = matcher, reading
         self.total_ioc_count = 1  # MVT gives modules no indicators when this is 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spytriage.finding_kinds import Level
@@ -26,6 +26,7 @@ from spytriage.models import (
     RawAlert,
     Reason,
 )
+from spytriage.scan.refusals import Refusal
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """The longest message of a worker. A record of the phone is cut down to fit before it is sent."""
@@ -43,7 +44,9 @@ class Job:
     done: tuple[str, ...]  # modules that are finished with (their names)
     failed: tuple[str, ...]  # those of them that took a worker down or broke: not to be run again for another's sake
     indicators: tuple[Indicator, ...]
-    keys: BackupKeys | None = None  # of an encrypted backup
+    keys: BackupKeys | None = None  # of an encrypted iOS backup
+    root: str = ""  # where in an archive the acquisition begins: "" or "a/b/"
+    password: str = field(default="", repr=False)  # of an encrypted Android backup
 
     def to_line(self) -> bytes:
         """Return the job as one line."""
@@ -60,6 +63,8 @@ class Job:
                     [i.type, i.value, [[a.set, a.family, a.sha256, a.object_id] for a in i.attributions]]
                     for i in self.indicators
                 ],
+                "root": self.root,
+                "password": self.password,
                 "keys": self.keys and _keys_to_json(self.keys),
             }
         )
@@ -82,6 +87,8 @@ class Job:
             tuple(data["failed"]),
             indicators,
             data["keys"] and _keys_from_json(data["keys"]),
+            data["root"],
+            data["password"],
         )
 
 
@@ -122,7 +129,14 @@ class Finished:
     """The worker has nothing left to do."""
 
 
-Message = Planned | Started | CopiedToDisk | RawAlert | ModuleCoverage | Finished
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The acquisition cannot be unpacked, so nothing can be checked."""
+
+    why: Refusal
+
+
+Message = Planned | Started | CopiedToDisk | RawAlert | ModuleCoverage | Finished | Refused
 
 
 class BadMessageError(Exception):
@@ -168,6 +182,8 @@ def encode(message: Message, places: Mapping[tuple[str, str], int]) -> bytes:
             return _line({"m": "copied-to-disk"})
         case Finished():
             return _line({"m": "finished"})
+        case Refused(why):
+            return _line({"m": "refused", "why": why})
 
 
 def decode(line: bytes, indicators: Sequence[Indicator]) -> Message:
@@ -212,6 +228,8 @@ def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
             return CopiedToDisk()
         case "finished":
             return Finished()
+        case "refused":
+            return Refused(Refusal(data["why"]))
         case _:
             raise ValueError("unknown message")
 

@@ -14,11 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from spytriage.models import Reason
-from spytriage.scan.backup_files import BackupFiles
 from spytriage.scan.copies import UnavailableError
+
+
+class Files(Protocol):
+    """What gives files in clear: `backup_files.BackupFiles`, or a dump of a file system."""
+
+    @property
+    def problem(self) -> Reason | None: ...  # noqa: D102 (as BackupFiles)
+
+    def get(self, file_id: str) -> Path | None: ...  # noqa: D102
+
+    def database(self, path: Path) -> tuple[Path, Reason | None]: ...  # noqa: D102
 
 
 class Reading:
@@ -29,7 +39,7 @@ class Reading:
         problems: why artefacts, or parts of them, could not be read.
     """
 
-    def __init__(self, files: BackupFiles) -> None:
+    def __init__(self, files: Files) -> None:
         """Prepare for the modules of one backup."""
         self._files = files
         self._databases: dict[Path, _Database] = {}

@@ -27,9 +27,11 @@ from spytriage.scan.protocol import (
     Job,
     Message,
     Planned,
+    Refused,
     Started,
     decode,
 )
+from spytriage.scan.refusals import refusal_error
 from spytriage.scan.workspace import Workspace, workspace
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
@@ -135,6 +137,9 @@ def scan(
     limits: Limits = Limits(),
     command: Sequence[str] = WORKER,
     keys: BackupKeys | None = None,
+    *,
+    root: str = "",
+    password: str = "",
 ) -> ScanResult:
     """Run every module that MVT would run over an acquisition.
 
@@ -145,10 +150,12 @@ def scan(
         progress: told how it goes.
         limits: what one module may cost; one that costs more is `failed`, and the scan goes on.
         command: how to start a worker.
-        keys: what opens the acquisition, when it is encrypted.
+        keys: what opens an iOS backup, when it is encrypted.
+        root: where in an archive the acquisition begins: "" or "a/b/".
+        password: of an encrypted Android backup.
 
     Raises:
-        SpytriageError: no worker could be started.
+        SpytriageError: no worker could be started, or the acquisition cannot be unpacked.
     """
     ledger = _Ledger()
     progress.starting()
@@ -164,6 +171,8 @@ def scan(
                 failed=tuple(line.name for line in ledger.coverage.values() if line.state is CoverageState.FAILED),
                 indicators=indicators,
                 keys=keys,
+                root=root,
+                password=password,
             )
             try:
                 with _worker(command, place) as process:
@@ -201,7 +210,10 @@ def _listen(process: subprocess.Popen[bytes], job: Job, ledger: _Ledger, progres
             ledger.current_bytes += len(line)
             if ledger.current_bytes > limits.output_bytes:
                 raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
-            ledger.take(decode(line, job.indicators), progress)
+            message = decode(line, job.indicators)
+            if isinstance(message, Refused):
+                raise refusal_error(message.why)
+            ledger.take(message, progress)
             if ledger.finished:
                 return
     except BadMessageError as error:

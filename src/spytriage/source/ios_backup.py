@@ -16,6 +16,7 @@ from xml.parsers.expat import ExpatError
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.models import LimitId
 from spytriage.source.interface import Device, Source
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -62,6 +63,7 @@ def recognise(folder: Path) -> Source | None:
             identifier=_text(info, "Unique Identifier") or _text(info, "Target Identifier"),
         ),
         digest=digest.digest(),
+        limits=(LimitId.NO_SHUTDOWN_LOG, LimitId.NO_WIFI_FIGURES, LimitId.IDSTATUSCACHE_EMPTY),
     )
 
 

@@ -1,0 +1,168 @@
+"""Notes what a module of MVT reads in a folder of files, as `reading` does for an iOS backup.
+
+MVT's modules for Android find their files by patterns and swallow many failures: a section that a dump lacks, JSON
+that does not parse, a crash record that cannot be read. Each of these leaves a note here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spytriage.models import Reason
+from spytriage.scan.layouts import Laid
+from spytriage.scan.unpack import MAX_ENTRY_BYTES
+
+
+class FileNotes:
+    """What one module has read so far, in a folder of files.
+
+    Attributes:
+        found: artefacts that were there.
+        problems: why artefacts, or parts of them, could not be read.
+    """
+
+    def __init__(self, laid: Laid, *, below_folder: bool = False) -> None:
+        """Prepare for the modules that read one folder; `below_folder`: MVT names files with that folder's own name."""
+        self._laid, self._root = laid, laid.folder.resolve()
+        self._prefix = "x/" if below_folder else ""
+        self._names: set[str] = set()  # files that the module found, by MVT's name
+        self._sections: list[bool] = []  # parts of a dump that it asked for, and whether each was there
+        self._helping = False
+        self._extra = 0  # artefacts noted by hand
+        self._standing: tuple[int, list[Reason]] = (0, [laid.broken] if laid.broken else [])
+        self.problems: list[Reason] = []
+
+    def begin(self, *, uses_embedded_plists: bool = True) -> None:  # noqa: ARG002 (as for an iOS backup)
+        """Start on the next module."""
+        self._names, self._sections = set(), []
+        self._extra, self.problems = self._standing[0], list(self._standing[1])
+
+    def keep(self, found: int, *, partly: bool) -> None:
+        """Hold for every module what was read before the first one, of which all partake."""
+        problems = [*self._laid.failed.values(), *([Reason.DAMAGED] if partly else [])]
+        self._standing = (found + len(problems), problems)
+
+    def settle(self) -> None:
+        """Work out what the module could not read, now that it has ended."""
+        if self._laid.incomplete and not self.found:
+            self.note(Reason.DAMAGED)
+
+    @property
+    def found(self) -> int:
+        """Return how many artefacts were there; a dump without the part that was asked for is none."""
+        if self._sections and not any(self._sections):
+            return 0
+        return len(self._names) + self._extra
+
+    @found.setter
+    def found(self, value: int) -> None:
+        self._extra = value - len(self._names)
+
+    @property
+    def readable(self) -> int:
+        """Return how many of them could be read."""
+        return max(0, self.found - len(self.problems))
+
+    def proportion(self) -> str:
+        """Say how much of what there was could be read."""
+        return f"read {self.readable} of {self.readable + len(self.problems)}"
+
+    def note(self, problem: Reason) -> None:
+        """Note that something could not be read."""
+        self.problems.append(problem)
+
+    def note_plist(self) -> None:
+        """Note that a property list did not parse."""
+        self.note(Reason.DAMAGED)
+
+    # --- What the module asks for ------------------------------------------------------------------------------
+
+    @contextmanager
+    def helping(self) -> Iterator[None]:
+        """Mark reading that is not of the module's own artefact, such as the phone's time zone."""
+        self._helping = True
+        try:
+            yield
+        finally:
+            self._helping = False
+
+    def matched(self, pattern: str, names: Sequence[str]) -> Sequence[str]:
+        """Take note of the files that a pattern matched, and of those that it would have matched."""
+        if not self._helping:
+            self._names.update(names)
+            for name, reason in self._laid.failed.items():
+                if fnmatch.fnmatch(self._prefix + name, pattern):
+                    self.note(reason)
+        return names
+
+    def readable_file(self, path: Path) -> Path:
+        """Return a path that may be opened.
+
+        Raises:
+            OSError: it is no regular file in the folder, or too large; a note is taken.
+        """
+        try:
+            status = path.stat()
+        except OSError as error:
+            reason = Reason.ARTEFACT_MISSING if isinstance(error, FileNotFoundError) else Reason.PERMISSION_DENIED
+            self._note_own(reason)
+            raise
+        if not stat.S_ISREG(status.st_mode) or not path.resolve().is_relative_to(self._root):
+            self._note_own(Reason.NOT_A_REGULAR_FILE)
+            raise NotOpenedError(path)
+        if status.st_size > MAX_ENTRY_BYTES:
+            self._note_own(Reason.TOO_LARGE)
+            raise NotOpenedError(path)
+        return path
+
+    def section(self, text: str | bytes) -> None:
+        """Take note of a part of a dump that was asked for."""
+        content = text.encode("utf-8", "replace") if isinstance(text, str) else text
+        missing = not content.strip() or content.lstrip().startswith(b"Can't find service")
+        self._sections.append(not missing)
+
+    def _note_own(self, reason: Reason) -> None:
+        if not self._helping:
+            self.note(reason)
+
+
+class NotOpenedError(OSError):
+    """A file that is not opened; the note says why."""
+
+
+@contextmanager
+def json_failures_noted(notes: FileNotes, expected: dict[str, type], current: Any) -> Iterator[None]:
+    """Note JSON that does not parse, or is not what it should be, while the block runs.
+
+    MVT 2026.10.26 logs such files of AndroidQF and goes on as if they were empty.
+
+    Args:
+        notes: takes the notes.
+        expected: by module, what the whole file should be.
+        current: says which module runs.
+    """
+    original = json.loads
+
+    def loads(text: Any, *args: Any, **options: Any) -> Any:
+        wanted = expected.get(current())
+        try:
+            value = original(text, *args, **options)
+        except ValueError:
+            if wanted:
+                notes.note(Reason.DAMAGED)
+            raise
+        if wanted and not isinstance(value, wanted):
+            notes.note(Reason.UNKNOWN_LAYOUT)
+        return value
+
+    json.loads = loads  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        json.loads = original

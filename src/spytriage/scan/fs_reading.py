@@ -1,0 +1,109 @@
+"""Notes what a module of MVT reads of a dump of an iPhone's file system."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from spytriage.models import Reason
+from spytriage.scan.layouts import Laid
+from spytriage.scan.reading import Reading
+from spytriage.scan.unpack import MAX_ENTRY_BYTES
+
+
+class FsReading(Reading):
+    """What one module has read so far, in a file system dump."""
+
+    def __init__(self, laid: Laid, scratch: Path) -> None:
+        """Prepare for the modules of one dump; `scratch` takes copies of databases that have a write-ahead log."""
+        super().__init__(_FsFiles(scratch))
+        self._laid, self._root, self._scratch = laid, laid.folder.resolve(), scratch
+        self._counted: set[str] = set()
+
+    def begin(self, *, uses_embedded_plists: bool) -> None:
+        """Start on the next module."""
+        super().begin(uses_embedded_plists=uses_embedded_plists)
+        self._counted = set()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Work out what the module could not read, now that it has ended."""
+        if self._laid.incomplete and not self.found:
+            self.note(Reason.DAMAGED)
+        super().settle()
+
+    def matched(self, pattern: str, paths: Iterable[str]) -> Iterator[str]:
+        """Give the paths that a pattern matched and that may be opened, and note those that may not."""
+        for name, reason in self._laid.failed.items():
+            if fnmatch.fnmatch(name, pattern):
+                self.note(reason)
+        for path in sorted(paths):
+            if hindrance := self._hindrance(Path(path)):
+                self.note(hindrance)
+            else:
+                self._count(path)
+                yield path
+
+    def connect(self, path: Path) -> sqlite3.Connection:
+        """Open a database, with the rows that only its write-ahead log holds, and watch what comes of it.
+
+        Raises:
+            OSError: it may not be opened; a note is taken.
+        """
+        self._count(str(path))
+        if reason := self._hindrance(path):
+            self.note(reason)
+            raise OSError(f"not opened: {reason}")
+        return super().connect(path)
+
+    def _count(self, path: str) -> None:
+        if path not in self._counted:
+            self._counted.add(path)
+            self.found += 1
+
+    def _hindrance(self, path: Path) -> Reason | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return Reason.PERMISSION_DENIED
+        is_known = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        if not is_known or not path.resolve().is_relative_to(self._root):
+            return Reason.NOT_A_REGULAR_FILE
+        if stat.S_ISREG(status.st_mode) and status.st_size > MAX_ENTRY_BYTES:
+            return Reason.TOO_LARGE
+        return None if os.access(path, os.R_OK) else Reason.PERMISSION_DENIED
+
+
+class _FsFiles:
+    """Databases of a dump, as `Reading` asks for those of a backup."""
+
+    problem: Reason | None = None
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+
+    def database(self, path: Path) -> tuple[Path, Reason | None]:
+        """Return where a database lies with its write-ahead log applied, and what went wrong with that."""
+        log = Path(f"{path}-wal")
+        if log.is_symlink() or not log.is_file() or not 0 < log.stat().st_size <= MAX_ENTRY_BYTES:
+            return path, None
+        self._scratch.mkdir(exist_ok=True)
+        copy = self._scratch / f"{len(list(self._scratch.iterdir()))}.db"
+        try:
+            shutil.copyfile(path, copy)
+            shutil.copyfile(log, f"{copy}-wal")
+            with closing(sqlite3.connect(copy)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (OSError, sqlite3.Error):
+            return path, Reason.PARTLY_READ
+        return copy, None
+
+    def get(self, file_id: str) -> Path | None:  # noqa: ARG002 (a dump has no ids)
+        """Return nothing: a dump has no file ids."""
+        return None
