@@ -1,7 +1,9 @@
-# Everything installs into .venv, from requirements.lock, with hashes. Needs Python 3.11 or newer and make.
+# Everything installs into .venv, from lock files with hashes: requirements.lock is what the program needs,
+# requirements-dev.lock adds what its tests need. Needs Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
 .PHONY: demo test lint types picture lock clean
@@ -9,14 +11,14 @@ CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
 
-test: $(READY)  ## Set up, then run all tests.
-	$(VENV)/bin/pytest
+test: $(READY_DEV)  ## Set up, then run all tests.
+	$(VENV)/bin/pytest --numprocesses auto
 
-lint: $(READY)
+lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-types: $(READY)
+types: $(READY_DEV)
 	$(VENV)/bin/mypy
 
 $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
@@ -26,15 +28,21 @@ $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+$(READY_DEV): $(READY) requirements-dev.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
 picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
 	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1330 \
 	    --user-data-dir=.picture/browser --screenshot=docs/images/demo-report.png "file://$(CURDIR)/.picture/report.html"
 	rm -rf .picture
 
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet
 lock:  ## Resolve the dependencies anew (needs uv).
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet -o requirements.lock
+	$(LOCK) --group build -o requirements.lock
+	$(LOCK) --all-extras --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
