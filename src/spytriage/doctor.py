@@ -7,6 +7,7 @@ guessed.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ class Machine:
     root: Path = Path("/")
     platform: str = sys.platform
     run: Callable[[Sequence[str]], str | None] = _run
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=lambda: Path(os.path.expanduser("~")))  # noqa: PTH111 (some users have none)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def read(self, path: str) -> str | None:

@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         ending.listen()
         code = _run(arguments)
-        ending.ignore_signals()  # it is done: nothing is left to be stopped
+        ending.is_over = True  # it is done: nothing is left to be stopped
     except KeyboardInterrupt:
         pass  # in the moment before or after what `_run` does
     sys.exit(128 + ending.signal if ending.signal else code)
@@ -118,25 +118,22 @@ class _Ending:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.is_over = False  # from now on signals are not heard
 
     def listen(self) -> None:
         sys.unraisablehook = self._unraisable
         for number in self._SIGNALS:
             signal.signal(number, self._stop)
 
-    def ignore_signals(self) -> None:
-        for number in self._SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-
     def _stop(self, signum: int, frame: Any) -> None:  # noqa: ARG002
-        self.ignore_signals()
-        self.signal = signum
-        raise KeyboardInterrupt
+        if not self.is_over:
+            self.is_over, self.signal = True, signum
+            raise KeyboardInterrupt
 
     def _unraisable(self, lost: Any) -> None:
         """Stop again: an exception that is raised in a destructor goes no further than here."""
         if self.signal and lost.exc_type is KeyboardInterrupt:
-            signal.signal(self.signal, self._stop)
+            self.is_over = False
             signal.raise_signal(self.signal)
         else:
             sys.__unraisablehook__(lost)

@@ -70,11 +70,17 @@ def data_folder() -> Path:
     """Return the folder for installed data of this user, by the conventions of the platform."""
     if given := os.environ.get("SPYTRIAGE_DATA_FOLDER"):
         return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "spytriage"
     base = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG specification says to ignore what is not absolute.
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "spytriage"
+    if base.startswith("/") and sys.platform != "darwin":  # the XDG specification says to ignore what is not absolute
+        return Path(base) / "spytriage"
+    try:
+        home = Path.home()
+    except RuntimeError as error:  # a user whom the system does not know
+        raise SpytriageError(
+            _("This user has no home folder, so there is no place for installed indicator sets."),
+            hint=_("Set HOME, or SPYTRIAGE_DATA_FOLDER, to a folder of yours."),
+        ) from error
+    return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/share") / "spytriage"
 
 
 def _folder() -> Path:
