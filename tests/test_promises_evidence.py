@@ -224,6 +224,8 @@ class Case:
 
 _H, _E = "evidence/handoff", "evidence"
 CASES: Mapping[str, Case] = {
+    "aggregate": Case((_H,), frozenset({0, 1})),
+    "batch": Case((f"{_E}/list.yaml", "-i", str(DEMO_SET), "-q"), frozenset({3})),
     "check": Case((f"{_E}/phone", "-i", str(DEMO_SET), "--consent", f"{_E}/consent.yaml", "-q"), frozenset({3})),
     "consent new": Case(("-o", "new.yaml", "--grant", "analyse")),
     "consent show": Case((f"{_E}/consent.yaml",)),
@@ -277,6 +279,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     consent().write(evidence / "consent.yaml")
     shutil.copyfile(DEMO_SET, evidence / "set.stix2")
     shutil.copyfile(data_file("pegasus-core.yaml"), evidence / "facts.yaml")
+    (evidence / "list.yaml").write_text("- name: one\n  path: phone\n  consent: consent.yaml\n")
     identity = pyrage.x25519.Identity.generate()
     (evidence / "key.txt").write_text(f"{identity}\n")
     done = run(folder, "consent", "new", "-o", "sealing.yaml", "--grant", "analyse", "--grant", "share-sealed")

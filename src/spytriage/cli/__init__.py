@@ -106,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ending.is_over = True  # it is done: nothing is left to be stopped
     except KeyboardInterrupt:
         pass  # in the moment before or after what `_run` does
-    sys.exit(128 + ending.signal if ending.signal else code)
+    if ending.signal:
+        # Not sys.exit: after an interrupt in code that a library made from text, Python kills itself with SIGINT.
+        os._exit(128 + ending.signal)
+    sys.exit(code)
 
 
 class _Ending:
