@@ -296,7 +296,7 @@ def test_a_signal_at_any_moment_leaves_a_whole_report_or_none(here: Path, androi
     whole, moments = time.monotonic() - begin, random.Random(1848)
     complete = sorted(path.name for path in (here / "whole").iterdir())
 
-    for number in range(12):
+    for number in range(9):
         how = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[number % 3]
         process = start(here, android, f"stopped-{number}")
         wait_until_it_listens(process)

@@ -147,6 +147,22 @@ def test_a_database_may_not(tmp_path: Path, statement: str) -> None:
     assert not (tmp_path / "evidence" / "new.db").exists()
 
 
+@pytest.mark.parametrize(("asked", "defensive"), [("?mode=ro&immutable=1", False), ("", True)])
+def test_what_can_be_written_to_is_defended_from_its_own_tables(tmp_path: Path, asked: str, defensive: bool) -> None:
+    if sys.version_info < (3, 12):
+        pytest.skip("Python sets these from 3.12 on")
+    script = (
+        "import sqlite3, sys\nfrom spytriage.scan.guard import defend_sqlite\n"
+        "sqlite3.connect(sys.argv[1]).execute('CREATE TABLE t (a)')\ndefend_sqlite()\n"
+        "c = sqlite3.connect(f'file:{sys.argv[1]}{sys.argv[2]}', uri=True)\n"
+        "print(c.getconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE), c.getconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "a.db", asked], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{defensive} False\n"
+
+
 def test_a_function_that_a_forged_table_calls_is_not_run(tmp_path: Path) -> None:
     database = tmp_path / "forged.db"
     with closing(sqlite3.connect(database)) as connection:

@@ -157,6 +157,10 @@ _SQLITE_LIMITS = {
 """Stricter than SQLite's own, and far above what the queries of MVT and the tables of a phone need."""
 
 
+def _is_immutable(database: object) -> bool:
+    return _is_read_only(database) and "immutable=1" in str(database).partition("?")[2].split("&")
+
+
 def defend_sqlite() -> None:
     """Make every connection of this process take the file for hostile (https://www.sqlite.org/security.html).
 
@@ -164,12 +168,14 @@ def defend_sqlite() -> None:
     """
     connect = sqlite3.connect
 
-    def defended(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **options)
+    def defended(database: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(database, *arguments, **options)
         for limit, value in _SQLITE_LIMITS.items():
             connection.setlimit(limit, value)
         if sys.version_info >= (3, 12):
-            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+            # Defensive keeps SQL from damaging the file; in one that is immutable it would only keep a database that
+            # is cut short from being opened at all (it forbids PRAGMA writable_schema).
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, not _is_immutable(database))
             connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
         for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
             connection.execute(f"PRAGMA {pragma}")
