@@ -16,6 +16,7 @@ from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import FindingId, Level, Trace
 from spytriage.handoff import LARGEST
 from spytriage.i18n import _
+from spytriage.jsontext import is_nested_beyond
 from spytriage.models import (
     Attribution,
     CodeName,
@@ -44,6 +45,7 @@ from spytriage.models import (
     ToolFacts,
     UnusableIndicator,
 )
+from spytriage.report.stix import DEEPEST_OBJECT
 from spytriage.report.texts import LIMIT_VALUES
 from spytriage.report.wire import SCHEMA_VERSION
 
@@ -105,8 +107,14 @@ def _report(content: _Json) -> Report:
         demo=_is(bool, content["demo"]),
         tlp=Tlp(content["tlp"]),
         signer=_or_none(_key_id, content["signer"]),
-        objects=tuple(_is(dict, item) for item in content["objects"]),
+        objects=tuple(_object(item) for item in content["objects"]),
     )
+
+
+def _object(item: object) -> _Json:
+    if is_nested_beyond(published := _is(dict, item), DEEPEST_OBJECT):
+        raise ValueError("a published object is not as deep as that")
+    return published
 
 
 def _limit(limit: _Json) -> Limit:
