@@ -36,11 +36,11 @@ def mutated(data: bytes, most: int, seed: int, mutate_bytes: Callable[[bytes, in
 def _changed(document: Any, chance: random.Random, mutate_bytes: Callable[[bytes, int], bytes]) -> Any:
     places = list(_places(document))
     if not places:
-        return chance.choice(ODD)
+        return _odd(chance)
     holder, key = chance.choice(places)
     match chance.randrange(7):
         case 0 | 1:
-            holder[key] = copy.deepcopy(chance.choice(ODD))
+            holder[key] = _odd(chance)
         case 2:
             del holder[key]
         case 3:  # a value from elsewhere in the document
@@ -58,10 +58,14 @@ def _changed(document: Any, chance: random.Random, mutate_bytes: Callable[[bytes
     return document
 
 
+def _odd(chance: random.Random) -> Any:
+    return copy.deepcopy(chance.choice(ODD))  # or a list of ours would come to lie in itself
+
+
 def _reworded(value: Any, mutate_bytes: Callable[[bytes, int], bytes], chance: random.Random) -> Any:
     if isinstance(value, str):
         return mutate_bytes(value.encode("utf-8", "surrogatepass"), len(value) + 20).decode("utf-8", "replace")
-    return value + chance.choice((-1, 1, 100)) if type(value) is int else chance.choice(ODD)
+    return value + chance.choice((-1, 1, 100)) if type(value) is int else _odd(chance)
 
 
 def _places(document: Any) -> Any:
