@@ -45,13 +45,13 @@ def main() -> int:
     if unknown := set(options.names) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are: {', '.join(TARGETS)}")
     if options.list:
-        print("\n".join(TARGETS))  # noqa: T201
+        print("\n".join(TARGETS))
         return 0
     if options.replay:
         _replay(options.names[0], options.replay)
         return 0
     failed = [name for name in options.names or TARGETS if not _run(name, options.seconds, options.found, options.grow)]
-    print("failed: " + ", ".join(failed) if failed else "no faults")  # noqa: T201
+    print("failed: " + ", ".join(failed) if failed else "no faults")
     return 1 if failed else 0
 
 
@@ -83,7 +83,7 @@ def _run(name: str, seconds: int, found: Path, grow: bool) -> bool:
         done = _child(name, [*arguments, str(grown), str(first), *kept])
         ended_well = done.returncode == 0
         tail = _figures(done.stderr) if ended_well else done.stderr[-6000:]
-        print(f"{name}: {'ok' if ended_well else 'FAILED'} {tail}", flush=True)  # noqa: T201
+        print(f"{name}: {'ok' if ended_well else 'FAILED'} {tail}", flush=True)
         if grow and ended_well:
             _keep(name, grown)
     return ended_well

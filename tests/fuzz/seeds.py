@@ -232,5 +232,9 @@ _SEEDS: dict[str, Callable[[], Iterable[Any]]] = {
     "public-keys": lambda: [bytes(handoffs.signer().secret.get_public_key()) + b"\n", b"# ours\n"],
     "secret-key": lambda: [bytes(handoffs.signer().secret) + b"\n"],
     "consent-record": lambda: [_CONSENT],
+    "phone-list": lambda: [b"- name: K-014\n  path: phones/a\n  consent: c.yaml\n- {name: K-015, path: ../b}\n"],
+    "batch-folder": lambda: [{"schema_version": 1, "numbers": {"K-014": 1}}],
+    "passwords": lambda: [b"K-014: a long one\nK-015: another\n"],
+    "beside-a-report": lambda: [b"region: North\nsector: press\nperiod: 2026-Q4\nphone: a1\nperson: b2\n"],
     "redaction-policy": lambda: [_POLICY, b"policy: &a mine\nmodules: {SMS: {text: *a}}\n"],
 }  # fmt: skip

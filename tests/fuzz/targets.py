@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from spytriage import custody, evidence, handoff, signing
+from spytriage import aggregate, batch, custody, evidence, handoff, signing
 from spytriage.consent import read_consent
 from spytriage.errors import SpytriageError
 from spytriage.findings import grade, outcome
@@ -491,6 +491,44 @@ def _consent_record(data: bytes, folder: Path) -> None:
     record = read_consent(_file(folder, "consent.yaml", data))
     record.summary()
     record.to_yaml()
+
+
+@_target()
+def _phone_list(data: bytes, folder: Path) -> None:
+    phones = batch.phones_of(_file(folder, "list.yaml", data))
+    (folder / "out").mkdir()
+    for phone in batch.numbered(phones, folder / "out"):
+        assert batch.finished(folder / "out", phone) is None
+        assert (folder / "out" / phone.folder).parent == folder / "out"
+
+
+@_target(is_json=True)
+def _batch_folder(data: bytes, folder: Path) -> None:
+    _file(folder, batch.CASES, data)
+    batch.numbered([batch.Phone("a phone", folder, folder)], folder)
+
+
+@_target()
+def _passwords(data: bytes, folder: Path) -> None:
+    path = _file(folder, "passwords.yaml", data)
+    path.chmod(0o600)
+    batch.passwords_of(path)
+
+
+@_target()
+def _beside_a_report(data: bytes, folder: Path) -> None:
+    _file(folder, "K-014.zip", handoff.pack(_aggregated()))
+    _file(folder, "K-014.yaml", data)
+    found = aggregate.collect([folder / "K-014.zip"])
+    assert len(found.cases) == 1
+
+
+@cache
+def _aggregated() -> dict[str, bytes]:
+    from spytriage.report import render
+
+    agreed = replace(handoffs.SMALL, demo=False, consent=replace(handoffs.SMALL.consent, aggregate=True))
+    return render(agreed, samples.OBJECTS)
 
 
 @_target()
