@@ -32,7 +32,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -61,11 +60,14 @@ from mvt.common.module import (
     InsufficientPrivileges,
     MVTModule,
 )
+from mvt.common.url import URL
+from mvt.common.utils import convert_mactime_to_datetime, convert_mactime_to_iso
 from mvt.common.version import MVT_VERSION
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.fs.filesystem import Filesystem
+from mvt.ios.modules.mixed.safari_history import SafariHistory
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
 from spytriage.finding_kinds import Level
@@ -81,6 +83,7 @@ from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planne
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
+from spytriage.scan.sieves import Rows, links_in_rich_text
 from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, read_text
 
 Emit = Callable[[Message], None]
@@ -140,6 +143,7 @@ class _Engine:
         self.needed: set[str] = set()  # modules whose results another one asks for
         self.current = ""
         self.files: BackupFiles | None = None  # of an iOS backup
+        self.rows: Rows | None = None  # of the current module
 
     def run(self, extra_modules: Sequence[type[Any]]) -> None:
         try:
@@ -216,6 +220,7 @@ class _Engine:
         seams = (
             _ios_seams(reading),
             _stored_files_seam(files),
+            _redirects_seam(),
             _observations_seam(reading),
             plist_failures_noted(reading),
         )
@@ -230,6 +235,7 @@ class _Engine:
             (
                 _ios_seams(reading),
                 _filesystem_seams(reading, laid),
+                _redirects_seam(),
                 _observations_seam(reading),
                 plist_failures_noted(reading),
             ),
@@ -273,6 +279,9 @@ class _Engine:
             return
         self.emit(Started(name))
         self.reading.begin(uses_embedded_plists=name != "Manifest")
+        self.rows = Rows(name, self.matcher, lambda number: None) if name not in self.needed else None
+        if isinstance(self.reading, Reading):
+            self.reading.rows = self.rows
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name)
@@ -303,7 +312,7 @@ class _Engine:
         try:
             module.run()
             _AFTER_RUN.get(name, _nothing)(module)
-            records = _count(module.results)
+            records = _count(module.results) + (self.rows.held_back if self.rows else 0)
             if more := MORE_CHECKS.get(name):
                 _check_more(module, self.matcher, more)
             if not (more and more.instead) and not _matches_nothing(module):
@@ -378,17 +387,54 @@ def _ios_seams(reading: Reading) -> _Patched:
     )
 
 
+class _StoredFiles:
+    """Tells of one file whether the backup folder has it; MVT 2026.10.26 lists all of them, which grows with the phone."""
+
+    def __init__(self, backup: Path) -> None:
+        self._backup = backup
+
+    def __contains__(self, file_id: object) -> bool:
+        if not isinstance(file_id, str) or "/" in file_id or "\x00" in file_id:
+            return False
+        path = self._backup / file_id[:2] / file_id
+        return path.is_file() and path.resolve().is_relative_to(self._backup)
+
+
 def _stored_files_seam(files: BackupFiles) -> _Patched:
-    original, stored = (
-        IOSExtraction._get_stored_backup_file_ids,
-        SimpleNamespace(target_path=str(files.backup), log=logging.getLogger()),
-    )
+    stored = _StoredFiles(files.backup)
+    return _Patched(IOSExtraction, _get_stored_backup_file_ids=lambda module: stored)  # noqa: ARG005
 
-    def get_stored_backup_file_ids(module: Any) -> set[str] | None:  # noqa: ARG001
-        ids: set[str] | None = original(stored)
-        return ids
 
-    return _Patched(IOSExtraction, _get_stored_backup_file_ids=get_stored_backup_file_ids)
+def _redirects_seam() -> _Patched:
+    """MVT 2026.10.26 compares every redirect with every visit. This finds the same ones by their number."""
+
+    def find_injections(module: Any) -> None:
+        visits: dict[tuple[Any, Any], list[Any]] = {}
+        for visit in module.results:
+            visits.setdefault((visit["safari_history_db"], visit["visit_id"]), []).append(visit)
+        for visit in module.results:
+            if visit["url"].lower().startswith("http://") and visit["redirect_destination"]:
+                for target in visits.get((visit["safari_history_db"], visit["redirect_destination"]), ()):
+                    _judge_redirect(module, visit, target)
+
+    return _Patched(SafariHistory, _find_injections=find_injections)
+
+
+def _judge_redirect(module: Any, origin: Any, target: Any) -> None:
+    if _domain(origin["url"]) == _domain(target["url"]):
+        return
+    begin, end = convert_mactime_to_datetime(origin["timestamp"]), convert_mactime_to_datetime(target["timestamp"])
+    elapsed = end - begin
+    if elapsed.seconds == 0:
+        message = f"Redirect took less than a second! ({elapsed.microseconds / 1000} milliseconds)"
+        module.alertstore.medium(message, convert_mactime_to_iso(origin["timestamp"]), origin)
+
+
+def _domain(url: Any) -> str:
+    try:
+        return str(URL(url).domain)
+    except Exception:  # noqa: BLE001 (as MVT does)
+        return ""
 
 
 def _observations_seam(reading: Reading) -> _Patched:
@@ -640,9 +686,6 @@ def _nothing(module: MVTModule) -> None:
     pass
 
 
-_URL_IN_RICH_TEXT = re.compile(r"https?://[^\s\x00-\x1f\ufffd\"<>]+", re.IGNORECASE)
-
-
 def _links_of_rich_text(module: MVTModule) -> None:
     """Add the links in the rich bodies of messages.
 
@@ -652,8 +695,7 @@ def _links_of_rich_text(module: MVTModule) -> None:
     """
     for message in module.results:
         if body := message.get("attributedBody"):
-            text = b64decode(body).decode("utf-8", errors="replace")
-            message["links"] = list(dict.fromkeys([*message.get("links", ()), *_URL_IN_RICH_TEXT.findall(text)]))
+            message["links"] = list(dict.fromkeys([*message.get("links", ()), *links_in_rich_text(b64decode(body))]))
 
 
 _SMS_RECEIVED = "1"  # column `type` of Android's table of messages: 1 inbox, 2 sent, 3 to 6 on the way
