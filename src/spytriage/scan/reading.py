@@ -60,6 +60,7 @@ class Reading:
                 Manifest.db, where they hold only the times and sizes of files.
         """
         self._databases = {}
+        self.rows = None
         self.found = 0
         self._own_problems = []
         self.problems = []

@@ -16,6 +16,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from spytriage.models import Matcher
@@ -44,17 +46,16 @@ class Sieve:
     judge: Callable[[Matcher, sqlite3.Connection], Judge]
     optional: tuple[str, ...] = ()
 
-    def places(self, names: Sequence[str]) -> tuple[int | None, ...] | None:
-        """Return where in a row the judge's values are; None for a query that is not meant."""
+    def places(self, names: Sequence[str]) -> list[int] | None:
+        """Return where in a row the judge's values are, -1 for what it lacks; None for a query that is not meant."""
         left = list(names)
-        found: list[int | None] = []
+        found: list[int] = []
         for column in self.columns:
             if column not in left:
                 return None
             found.append(left.index(column))
             left[left.index(column)] = ""
-        found += [names.index(column) if column in names else None for column in self.optional]
-        return tuple(found)
+        return found + [names.index(column) if column in names else -1 for column in self.optional]
 
 
 class Rows:
@@ -64,10 +65,17 @@ class Rows:
         held_back: how many did not matter.
     """
 
-    def __init__(self, module: str, matcher: Matcher, told: Callable[[int], None]) -> None:
-        """Prepare for a module; `told` takes the number of rows that were read so far, every now and then."""
+    def __init__(self, module: str, matcher: Matcher, told: Callable[[int], None], *, whole: bool = False) -> None:
+        """Prepare for a module.
+
+        Args:
+            module: its name.
+            matcher: what is looked for.
+            told: takes the number of rows that were read so far, every now and then.
+            whole: whether to hold nothing back.
+        """
         self.held_back = 0
-        self._sieve, self._matcher, self._told = SIEVES.get(module), matcher, told
+        self._sieve, self._matcher, self._told = None if whole else SIEVES.get(module), matcher, told
         self._read, self._told_at = 0, time.monotonic()
 
     def flow(self, cursor: sqlite3.Cursor, step: Callable[[], Row]) -> Iterator[Row]:
@@ -97,10 +105,11 @@ class Rows:
         if self._sieve is None or places is None:
             return None
         judge, matcher = self._sieve.judge(self._matcher, cursor.connection), self._matcher
+        values = itemgetter(*places, 0)  # of one place alone, it would give no tuple
 
         def matters(row: Row) -> bool:
             before = matcher.shortened_links
-            if judge(*[None if place is None else row[place] for place in places]):
+            if judge(*values((*row, None))[:-1]):
                 matcher.shortened_links = before  # the module is going to ask, and count, again
                 return True
             return False
@@ -128,7 +137,7 @@ def links_in_rich_text(body: bytes) -> list[str]:
 
 def _any_url(matcher: Matcher, links: Iterable[str]) -> bool:
     """Look up all links of a row, as MVT does: each of them may be a shortened one, which is counted."""
-    return any([matcher.url(link.rstrip("\x00")) for link in links])
+    return any(tuple(matcher.url(link.rstrip("\x00")) for link in links))
 
 
 def _message(matcher: Matcher, _: sqlite3.Connection) -> Judge:
@@ -185,24 +194,39 @@ def _visit(matcher: Matcher, database: sqlite3.Connection) -> Judge:
     return judge
 
 
-_NO_HOST = re.compile(r"[a-z0-9 ~()+,=&'-]*(?:/|\Z)")
-"""The beginning of a text whose host would be a single name: MVT takes no host without a public suffix for one."""
+_PLAIN_HOST = re.compile(r"[a-z0-9 ~()+,=&'.-]*?(\.?)([a-z0-9-]*)(?:/|\Z)")
+"""A text that begins with a host of plain characters: the last part of its name, and whether there are others."""
+
+
+@lru_cache(maxsize=10_000)
+def _ends_public_suffix(label: str) -> bool:
+    from tld import get_tld
+
+    return get_tld(f"http://a.b.c.{label}", fail_silently=True) is not None
+
+
+def _is_no_host(text: str) -> bool:
+    """Return whether MVT takes no host out of a text, for want of a public suffix: `img.jpg`, `library/caches`."""
+    plain = _PLAIN_HOST.match(text)
+    if plain is None:
+        return False
+    return not plain[1] or (plain[2] != "" and not _ends_public_suffix(plain[2]))
 
 
 def _path(matcher: Matcher, _: sqlite3.Connection) -> Judge:
     """MVT compares the path, and its parts between underscores in case one is a host."""
+    file_path, url = matcher.file_path, matcher.url
 
     def judge(path: Any) -> bool:
         if not path or not isinstance(path, str):
             return bool(path)
-        if matcher.file_path(f"/{path}".rstrip("\x00")):
+        if file_path(f"/{path}".rstrip("\x00")):
             return True
         before = matcher.shortened_links
-        return any(
-            matcher.url(part.rstrip("\x00")) or matcher.shortened_links != before
-            for part in path.lower().split("_")
-            if not _NO_HOST.match(part)
-        )
+        for part in path.lower().split("_"):
+            if not _is_no_host(part) and (url(part.rstrip("\x00")) or matcher.shortened_links != before):
+                return True
+        return False
 
     return judge
 
