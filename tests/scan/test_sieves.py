@@ -49,7 +49,16 @@ PIECES = st.sampled_from(
         "ALERT: State-sponsored attackers may be targeting your iPhone", "evild", "12", "\ufffd", '"', "<",
     ]
 )  # fmt: skip
-TEXTS = st.lists(PIECES, max_size=7).map("".join)
+# Made of pieces alone, few texts would match.
+TELLING = st.sampled_from(
+    [
+        "https://evil-invented.com/a", "http://www.deep.invented-host.co.uk", "Documents/x_evil-invented.com_y.jpg",
+        "evil-invented.com_settings.plist", "Library/Caches/evild/x", "mailto:evil@invented.example", "com.evil.app",
+        "https://bit.ly/a https://bit.ly/b", "bit.ly_x", "/var/tmp/x-1", "https://innocent.example.org/kit",
+        "ALERT: Apple detected a targeted mercenary spyware attack against your iPhone", "http://example.org/",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=7).map("".join) | TELLING | st.tuples(PIECES, TELLING, PIECES).map("".join)
 BYTES = TEXTS.map(lambda text: b"\x04\x0bstreamtyped" + text.encode())
 ODD = st.integers(-1, 9) | st.floats(0, 9) | BYTES
 VALUES = TEXTS | st.none() | TEXTS | ODD
@@ -232,3 +241,25 @@ def test_a_sieve_holds_back_nothing_that_mvt_has_an_alert_for(
 
 def _told(alert: RawAlert) -> tuple[Any, ...]:
     return alert.module, alert.level, alert.message, alert.event_time, alert.match, alert.event
+
+
+def test_the_rows_that_were_read_are_told_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sieves, "_TOLD_EVERY_SECONDS", 0)
+    told: list[int] = []
+    with closing(sqlite3.connect(":memory:")) as database:
+        numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 5000) SELECT * FROM n"
+        cursor = database.execute(numbers)
+        rows_read = sieves.Rows("TCC", SetMatcher(INDICATORS), told.append)
+
+        assert len(list(rows_read.flow(cursor, cursor.__next__))) == 5000
+
+    assert told == [2048, 4096]
+    assert rows_read.held_back == 0
+
+
+def test_a_query_without_the_columns_that_a_sieve_looks_at_is_not_sieved() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        cursor = database.execute("SELECT 'nothing of note' AS body")
+        rows_read = sieves.Rows("SMS", SetMatcher(INDICATORS), print)
+
+        assert list(rows_read.flow(cursor, cursor.__next__)) == [("nothing of note",)]
