@@ -50,14 +50,13 @@ PIECES = st.sampled_from(
     ]
 )  # fmt: skip
 # Made of pieces alone, few texts would match.
-TELLING = st.sampled_from(
-    [
-        "https://evil-invented.com/a", "http://www.deep.invented-host.co.uk", "Documents/x_evil-invented.com_y.jpg",
-        "evil-invented.com_settings.plist", "Library/Caches/evild/x", "mailto:evil@invented.example", "com.evil.app",
-        "https://bit.ly/a https://bit.ly/b", "bit.ly_x", "/var/tmp/x-1", "https://innocent.example.org/kit",
-        "ALERT: Apple detected a targeted mercenary spyware attack against your iPhone", "http://example.org/",
-    ]
+WHOLE = (
+    "https://evil-invented.com/a", "http://www.deep.invented-host.co.uk", "Documents/x_evil-invented.com_y.jpg",
+    "evil-invented.com_settings.plist", "Library/Caches/evild/x", "mailto:evil@invented.example", "com.evil.app",
+    "https://bit.ly/a https://bit.ly/b", "bit.ly_x", "/var/tmp/x-1", "https://innocent.example.org/kit",
+    "ALERT: Apple detected a targeted mercenary spyware attack against your iPhone", "http://example.org/",
 )  # fmt: skip
+TELLING = st.sampled_from(WHOLE)
 TEXTS = st.lists(PIECES, max_size=7).map("".join) | TELLING | st.tuples(PIECES, TELLING, PIECES).map("".join)
 BYTES = TEXTS.map(lambda text: b"\x04\x0bstreamtyped" + text.encode())
 ODD = st.integers(-1, 9) | st.floats(0, 9) | BYTES
@@ -236,6 +235,17 @@ def test_a_sieve_holds_back_nothing_that_mvt_has_an_alert_for(
     ours, theirs = ran(phone, module, ours=True), ran(phone, module, ours=False)
 
     assert [_told(alert) for alert in ours[0]] == [_told(alert) for alert in theirs[0]]
+    assert ours[1] == theirs[1]
+
+
+def test_a_path_in_the_manifest_may_hold_a_host(ran: Callable[..., Ran], phone: Path) -> None:
+    paths = [(1000 + number, "HomeDomain", path, 1, None) for number, path in enumerate(WHOLE)]
+    fill(phone / "Manifest.db", {"Files(fileID, domain, relativePath, flags, file)": paths})
+
+    ours, theirs = ran(phone, "Manifest", ours=True), ran(phone, "Manifest", ours=False)
+
+    assert [_told(alert) for alert in ours[0]] == [_told(alert) for alert in theirs[0]]
+    assert len(ours[0]) >= 3
     assert ours[1] == theirs[1]
 
 
