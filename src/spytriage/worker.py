@@ -1,7 +1,7 @@
-"""The worker process: reads one job, locks itself down, runs MVT, reports, ends.
+"""The worker process: reads one job, locks itself down, runs the modules of MVT that it is handed, and reports.
 
-Started by `spytriage.scan` with a clean environment. The counterpart of `pipeline`: it joins the matcher and the
-engine, which do not know each other.
+Started by `spytriage.scan` with a clean environment, and ended by it. The counterpart of `pipeline`: it joins the
+matcher and the engine, which do not know each other.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from spytriage.scan.guard import (
     limit_memory,
 )
 from spytriage.scan.isolation import isolate
-from spytriage.scan.protocol import Job, Message, Started, encode
+from spytriage.scan.protocol import Job, Message, Run, Started, encode
 
 
 def main(extra_modules: Sequence[type[Any]] = ()) -> None:
-    """Run the job on standard input; messages go to standard output.
+    """Do the job on standard input; messages go to standard output.
 
     Args:
         extra_modules: MVT modules to run beside MVT's own (MVT calls them custom modules).
@@ -34,7 +34,7 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     job = Job.from_line(sys.stdin.buffer.readline())
     folders = Path(job.workspace), Path(job.disk)
     isolate(Path(job.path), folders)  # before there is a second thread
-    end_with_parent()
+    requests = end_with_parent()  # the parent makes the first one only when it has heard of us
     forbid_core_dumps()
     # Only messages may reach the pipe: whatever else prints, prints to nowhere.
     messages = os.fdopen(os.dup(1), "wb")
@@ -58,7 +58,10 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
         messages.write(encode(message, places))
         messages.flush()
 
-    mvt_engine.run(job, SetMatcher(job.indicators), guard, emit, extra_modules)
+    engine = mvt_engine.Engine(job, SetMatcher(job.indicators), guard, emit)
+    if engine.prepare(extra_modules):
+        while True:
+            engine.run(Run.from_line(requests.get()))
 
 
 if __name__ == "__main__":
