@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,14 @@ class FileNotes:
         self._standing: tuple[int, list[Reason]] = (0, [laid.broken] if laid.broken else [])
         self.problems: list[Reason] = []
 
-    def begin(self, *, uses_embedded_plists: bool = True) -> None:  # noqa: ARG002 (as for an iOS backup)
+    def begin(self, *, uses_embedded_plists: bool = True, module: str = "") -> None:  # noqa: ARG002 (as for an iOS backup)
         """Start on the next module."""
         self._names, self._sections = set(), []
         self._extra, self.problems = self._standing[0], list(self._standing[1])
 
-    def keep(self, found: int, *, partly: bool) -> None:
-        """Hold for every module what was read before the first one, of which all partake."""
-        problems = [*self._laid.failed.values(), *([Reason.DAMAGED] if partly else [])]
+    def keep(self, found: int) -> None:
+        """Hold for every module what was read before the first one, of which all partake, and what was noted of it."""
+        problems = [*self._laid.failed.values(), *self.problems[:1]]
         self._standing = (found + len(problems), problems)
 
     def settle(self) -> None:
@@ -69,9 +69,13 @@ class FileNotes:
         """Return how many of them could be read."""
         return max(0, self.found - len(self.problems))
 
-    def proportion(self) -> str:
-        """Say how much of what there was could be read."""
-        return f"read {self.readable} of {self.readable + len(self.problems)}"
+    def gap(self) -> tuple[Reason, str] | None:
+        """Return why not all could be read, and how much could."""
+        if not self.problems:
+            return None
+        if self.readable:
+            return Reason.PARTLY_READ, f"read {self.readable} of {self.readable + len(self.problems)}"
+        return self.problems[0], ""
 
     def note(self, problem: Reason) -> None:
         """Note that something could not be read."""
@@ -121,15 +125,40 @@ class FileNotes:
             raise NotOpenedError(path)
         return path
 
-    def section(self, text: str | bytes) -> None:
-        """Take note of a part of a dump that was asked for."""
-        content = text.encode("utf-8", "replace") if isinstance(text, str) else text
-        missing = not content.strip() or content.lstrip().startswith(b"Can't find service")
+    def section(self, text: str, dump: str, heading: str) -> None:
+        """Take note of a part of a dump that was asked for.
+
+        Args:
+            text: the part; nothing when the dump lacks it.
+            dump: all of the dump. One of Android 8 or later begins with a list of the services that run, and each of
+                these has a part, which ends with the time that it took; so one that was cut shows.
+            heading: the line that stands before the part.
+        """
+        missing = not text.strip() or text.lstrip().startswith("Can't find service")
         self._sections.append(not missing)
+        service = heading.removeprefix("DUMP OF SERVICE ").rstrip(":")
+        if missing and service != heading and service in _running_services(dump):
+            self.note(Reason.ARTEFACT_MISSING)
+        if not missing and _END_OF_SECTION not in text[-400:] and dump.rstrip().endswith(text.rstrip()[-400:]):
+            self.note(Reason.DAMAGED)
 
     def _note_own(self, reason: Reason) -> None:
         if not self._helping:
             self.note(reason)
+
+
+_END_OF_SECTION = "was the duration of dumpsys"
+_SERVICES = "Currently running services:"
+
+
+def _running_services(dump: str) -> set[str]:
+    _before, _heading, after = dump.partition(_SERVICES)
+    listed: set[str] = set()
+    for line in after.splitlines()[1:]:
+        if not line.startswith("  "):
+            break
+        listed.add(line.strip())
+    return listed
 
 
 class NotOpenedError(OSError):
@@ -137,14 +166,16 @@ class NotOpenedError(OSError):
 
 
 @contextmanager
-def json_failures_noted(notes: FileNotes, expected: dict[str, type], current: Any) -> Iterator[None]:
+def json_failures_noted(
+    notes: FileNotes, expected: Mapping[str, Callable[[Any], bool]], current: Callable[[], str]
+) -> Iterator[None]:
     """Note JSON that does not parse, or is not what it should be, while the block runs.
 
     MVT 2026.10.26 logs such files of AndroidQF and goes on as if they were empty.
 
     Args:
         notes: takes the notes.
-        expected: by module, what the whole file should be.
+        expected: by module, tells whether a value is what its file should hold.
         current: says which module runs.
     """
     original = json.loads
@@ -157,7 +188,7 @@ def json_failures_noted(notes: FileNotes, expected: dict[str, type], current: An
             if wanted:
                 notes.note(Reason.DAMAGED)
             raise
-        if wanted and not isinstance(value, wanted):
+        if wanted and not wanted(value):
             notes.note(Reason.UNKNOWN_LAYOUT)
         return value
 

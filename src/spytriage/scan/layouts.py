@@ -11,11 +11,12 @@ import fnmatch
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spytriage.models import Reason
 from spytriage.scan import android_backup
+from spytriage.scan.hashes import not_as_listed
 from spytriage.scan.refusals import Refusal, RefusedError
 from spytriage.scan.sysdiagnose import PATTERNS
 from spytriage.scan.unpack import Unpacker, Want, Wanted, opened_zip
@@ -23,7 +24,7 @@ from spytriage.scan.unpack import Unpacker, Want, Wanted, opened_zip
 # What MVT's modules ask for, as they ask for it (MVT 2026.10.26); a contract test holds these lists.
 ANDROIDQF = ("*/packages.json", "*/ps.txt", "*/getprop.txt", "*/settings_*.txt", "*/files.json", "*/mounts.json",
              "*/root_binaries.json", "*/acquisition.json", "*/adb_host_key.pub", "*/dumpsys.txt", "*/backup.ab",
-             "*/bugreport.zip", "*/intrusion_logs/*")  # fmt: skip
+             "*/bugreport.zip", "*/intrusion_logs/*", "*/hashes.csv")  # fmt: skip
 ANDROIDQF_NAMES = ("*/logs/*",)  # only their times
 BUGREPORT = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt", "*.txt", "*/tombstone_*", "*/proc/*/mountinfo")
 BUGREPORT_NAMES = ("FS/*",)
@@ -71,6 +72,7 @@ class Layouts:
     def androidqf(self) -> dict[str, Laid]:
         """Lay out an AndroidQF acquisition and what is nested in it."""
         main = self._folder_or_archive("androidqf", _wanted(ANDROIDQF, ANDROIDQF_NAMES, below_folder=True))
+        main = replace(main, failed={**not_as_listed(main.folder), **main.failed})
         return {
             "androidqf": main,
             "bugreport": self._nested_bugreport(main),
@@ -157,11 +159,13 @@ class Layouts:
         if not _is_inside(main.folder, main.folder / found):
             return Laid(empty, broken=Reason.NOT_A_REGULAR_FILE)
         try:
-            return lay_out(main.folder / found)
+            return replace(lay_out(main.folder / found), broken=main.failed.get(found))
         except RefusedError as error:
             if error.why in {Refusal.NO_SPACE, Refusal.OUT_OF_MEMORY}:
                 raise
             return Laid(empty, broken=_REASONS.get(error.why, Reason.DAMAGED))
+        except OSError:
+            return Laid(empty, broken=Reason.PERMISSION_DENIED)
 
     def backup_from(self, path: Path) -> Laid:
         """Unpack an .ab file."""

@@ -38,6 +38,8 @@ from xml.parsers.expat import ExpatError
 
 import mvt.common.command
 from mvt.android.artifacts.artifact import AndroidArtifact
+from mvt.android.artifacts.getprop import GetProp
+from mvt.android.artifacts.processes import Processes
 from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
 from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
 from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
@@ -48,6 +50,7 @@ from mvt.android.modules.backup import sms as android_sms
 from mvt.android.modules.backup.base import BackupModule
 from mvt.android.modules.bugreport.base import BugReportModule
 from mvt.android.modules.bugreport.mounts import Mounts as BugreportMounts
+from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
 from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
 from mvt.android.parsers.backup import decrypt_master_key
 from mvt.common.alerts import Alert, AlertLevel, AlertStore
@@ -68,6 +71,7 @@ from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.fs.filesystem import Filesystem
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
+from spytriage.artefacts import ALWAYS_HELD
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
 from spytriage.scan.backup_files import BackupFiles
@@ -95,12 +99,21 @@ _LEVELS = {
 }
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
-# Modules whose artefact is in every backup, so that one without it is cut short: every iPhone has sms.db.
-_IN_EVERY_BACKUP = {"SMS"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
 _NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
                 "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses"}  # fmt: skip
-_JSON_LISTS: dict[str, type] = {"RootBinaries": list, "Mounts": list}
+_EVENTS = {"dns_event", "connect_event", "security_event"}
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
+
+
+_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
 # Two modules of one name would be one line of the ledger.
 _OWN_NAMES: dict[type[Any], str] = {android_sms.SMS: "AndroidSMS", BugreportMounts: "BugreportMounts"}
 
@@ -272,7 +285,7 @@ class _Engine:
             self._run_again(module, name)
             return
         self.emit(Started(name))
-        self.reading.begin(uses_embedded_plists=name != "Manifest")
+        self.reading.begin(uses_embedded_plists=name != "Manifest", module=name)
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name)
@@ -328,8 +341,8 @@ class _Engine:
     ) -> tuple[CoverageState, Reason | None, str]:
         """Correct what a module says of itself by what was seen of its reading."""
         reading = self.reading
-        if self.files and name == "Manifest" and self.files.is_unfinished():
-            reading.note(Reason.PARTLY_READ)
+        if self.files and name == "Manifest" and (doubt := self.files.doubt()):
+            reading.note(doubt)
             reading.settle()
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
@@ -337,12 +350,10 @@ class _Engine:
                 return CoverageState.UNREADABLE, lost or Reason.ARTEFACT_MISSING, ""
             # Info.plist may be there without the list of apps that Applications reads from it.
             reading.found += 1 if records else 0
-        if reading.problems:
-            if reading.readable:
-                return CoverageState.UNREADABLE, Reason.PARTLY_READ, reading.proportion()
-            return CoverageState.UNREADABLE, reading.problems[0], ""
+        if gap := reading.gap():
+            return CoverageState.UNREADABLE, *gap
         if not reading.found:
-            if self.files and name in _IN_EVERY_BACKUP:
+            if name in ALWAYS_HELD[self.job.kind]:
                 return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
         if not records and name in _NEVER_EMPTY:
@@ -461,6 +472,9 @@ def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
         _tombstone_seam(notes, "parse_text_record"),
         _tombstone_seam(notes, "parse_protobuf_record"),
         _intrusion_logs_seam(notes),
+        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
+        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
+        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
     )
 
 
@@ -493,7 +507,7 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
 
     def extract(*args: Any, **options: Any) -> Any:
         text = original(*args, **options)
-        notes.section(text)
+        notes.section(*(str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args)))
         return text
 
     return _Patched(owner, **{name: staticmethod(extract)})
@@ -523,12 +537,39 @@ def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
             module.il_files = [(path.name, path.read_text(errors="ignore")) for path in paths]
 
     def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
-        with json_failures_noted(notes, {"": dict}, str):
+        with json_failures_noted(notes, {"": _is_event}, str):
             events: dict[str, list[dict[str, Any]]] = load(module, source)
-        notes.keep(len(module.il_files), partly=bool(notes.problems))
+        notes.keep(len(module.il_files))
         return events
 
     return _Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+
+
+def _event_seam(notes: FileNotes, module: type[Any]) -> _Patched:
+    """MVT passes over an event with a value that it did not expect."""
+    original = module.process_event
+
+    def process_event(self: Any, event: dict[str, Any]) -> None:
+        try:
+            original(self, event)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return _Patched(module, process_event=process_event)
+
+
+def _last_line_seam(notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], bool]) -> _Patched:
+    """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
+    original = artifact.parse
+
+    def parse(module: Any, text: str) -> None:
+        original(module, text)
+        lines = [line for line in text.splitlines() if line.strip()]
+        if lines and not is_whole(lines[0], lines[-1]):
+            notes.note(Reason.DAMAGED)
+
+    return _Patched(artifact, parse=parse)
 
 
 # --- Commands that differ from MVT's ----------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from spytriage.scan.workspace import Workspace, workspace
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
 _READ_BYTES = 1 << 20
+_ALERT = b'{"m":"alert"'  # how a line begins that holds one
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Limits:
 
     seconds: float = 1800.0  # wall clock per module (and for starting the worker)
     memory_bytes: int = 4 << 30  # of the whole worker
-    output_bytes: int = 512 << 20  # alerts of one module
+    output_bytes: int = 256 << 20  # alerts of one module
+    all_output_bytes: int = 512 << 20  # alerts of all modules together; more costs the modules that would add to them
 
 
 class Progress(Protocol):
@@ -73,6 +75,7 @@ class _Ledger:
     alerts: list[RawAlert] = field(default_factory=list)
     current: str | None = None
     current_bytes: int = 0
+    all_bytes: int = 0  # of the alerts that are kept
     copied_to_disk: bool = False
     finished: bool = False
 
@@ -208,7 +211,9 @@ def _listen(process: subprocess.Popen[bytes], job: Job, ledger: _Ledger, progres
     try:
         for line in _lines(process, limits.seconds):
             ledger.current_bytes += len(line)
-            if ledger.current_bytes > limits.output_bytes:
+            ledger.all_bytes += len(line) if line.startswith(_ALERT) else 0
+            if ledger.current_bytes > limits.output_bytes or ledger.all_bytes > limits.all_output_bytes:
+                ledger.all_bytes -= len(line)  # a module whose alerts are fewer may still come
                 raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
             message = decode(line, job.indicators)
             if isinstance(message, Refused):
@@ -255,7 +260,7 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
             waiting += read
             *lines, rest = waiting.split(b"\n")
             for line in lines:
-                if not line.startswith(b'{"m":"alert"'):
+                if not line.startswith(_ALERT):
                     deadline = time.monotonic() + seconds
                 yield bytes(line)
             waiting = bytearray(rest)

@@ -103,8 +103,8 @@ def crash_report(text: str) -> Iterator[Record]:
     first, _, rest = text.partition("\n")
     header, body = _json(first), _json(rest)
     fields = _TEXT_FIELD.findall(rest if header else text) if body is None else []
-    if header is None and not fields:
-        raise ValueError("not a report")
+    if not fields and (header is None or (body is None and rest.strip())):
+        raise ValueError("not a report, or one that was cut")
     at = str(header.get("timestamp", "")) if isinstance(header, dict) else ""
     seen: set[tuple[str, str]] = set()
     found = [*_named(header), *_named(body), *((_kind_of(value), value) for value in fields)]
