@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from spytriage.demo.backup_format import BackupFile
-from tests.acquisitions import SMS_ENTRY, android_backup, tarred, zipped
+from tests.acquisitions import tarred, zipped
 from tests.faults import others
-from tests.faults.faults import BYTES, PAGES, PLACES, is_database, is_plist, layouts, other_keys
-from tests.faults.faults import _not_utf8 as not_utf8
-from tests.faults.phones import AT, Artefact, files_of_iphone, iphone, seal
+from tests.faults.faults import BYTES, PAGES, PLACES, is_database, is_plist, layouts, not_utf8, other_keys
+from tests.faults.phones import AT, Artefact, files_of_iphone, iphone
 
 Build = Callable[[Path], Path]
 """Makes the faulty acquisition below a folder and returns where it is."""
@@ -33,41 +35,38 @@ class Case:
         return f"{self.kind} | {self.artefact} | {self.fault}"
 
 
-class Bases:
-    """The undamaged acquisitions of one run, made once."""
+class _Bases:
+    """The undamaged acquisitions of one run, each made once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        self._folder = Path()
         self._made: dict[str, Path] = {}
 
-    def copy(self, name: str, make: Build, target: Path) -> Path:
-        """Copy an acquisition to a target; files are shared until one is replaced."""
-        if name not in self._made:
-            self._made[name] = make(self._folder / name.replace(" ", "-"))
-        base = self._made[name]
+    def begin(self, folder: Path) -> None:
+        """Make them below this folder from now on."""
+        self._folder, self._made = folder, {}
+
+    def get(self, kind: str) -> Path:
+        if kind not in self._made:
+            place = self._folder / re.sub(r"[^a-z]+", "-", kind)
+            self._made[kind] = _MAKERS[kind](place)
+        return self._made[kind]
+
+    def copy(self, kind: str, target: Path) -> Path:
+        """Copy an acquisition into a folder; files are shared until one is replaced. Returns the copy's folder."""
+        base = self.get(kind)
         if base.is_file():
-            shutil.copy(base, target)
+            shutil.copy(base, target / base.name)
             return target
-        shutil.copytree(base, target, copy_function=os.link)
-        return target
+        return Path(shutil.copytree(base, target / "a", copy_function=os.link))
 
 
-def replaced(path: Path, content: bytes) -> None:
-    """Replace a file, not the one that other acquisitions share."""
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
+BASES = _Bases()
 
 
-def _put_in_place(path: Path, replacement: Callable[[Path], None]) -> None:
-    path.unlink()
-    replacement(path)
-
-
-def _unreadable(path: Path) -> None:
-    content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content)
-    path.chmod(0)
+def undamaged(kind: str) -> Path:
+    """Return where the undamaged acquisition of a kind lies: not to be changed."""
+    return BASES.get(kind)
 
 
 # --- Folders of files -------------------------------------------------------------------------------------------
@@ -91,56 +90,52 @@ _FEW = frozenset({*BYTES, "missing", "a pipe", "a link out", "page overwritten",
 """For files whose other faults are tried in a backup."""
 
 
-def _of_folder(
-    kind: str, base: Callable[[], others.Files], bases: Bases, entry: str = "", few: frozenset[str] | None = None
-) -> Iterator[Case]:
-    """Give every fault of every file of an acquisition that is a folder (or, with `entry`, that one file of it)."""
+def _of_folder(kind: str, files: others.Files) -> Iterator[Case]:
+    """Give every fault of every file of an acquisition."""
+    for name, content in files.items():
+        if content:
+            for fault, changed in _of_bytes(content):
+                yield Case(kind, name, fault, _changing(kind, name, partial(_write, content=changed)))
+            for fault, replacement in PLACES.items():
+                yield Case(kind, name, fault, _changing(kind, name, partial(_put, replacement=replacement)))
+            yield Case(kind, name, "not permitted", _changing(kind, name, _forbid))
 
-    def copy(target: Path) -> Path:
-        return bases.copy(kind, lambda folder: others.laid(folder, base()), target / "a")
 
-    def wrote(name: str, content: bytes) -> Build:
-        def build(target: Path) -> Path:
-            root = copy(target)
-            replaced(root / name, content)
-            return root / entry
+def _changing(kind: str, name: str, change: Callable[[Path], None]) -> Build:
+    def build(target: Path) -> Path:
+        root = BASES.copy(kind, target)
+        change(root / name)
+        return root / name if BASES.get(kind).is_file() else root
 
-        return build
+    return build
 
-    def put(name: str, replacement: Callable[[Path], None]) -> Build:
-        def build(target: Path) -> Path:
-            root = copy(target)
-            _put_in_place(root / name, replacement)
-            return root / entry
 
-        return build
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file, not the one that other acquisitions share."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
 
-    def forbidden(name: str) -> Build:
-        def build(target: Path) -> Path:
-            root = copy(target)
-            _unreadable(root / name)
-            return root / entry
 
-        return build
+def _damage(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    _write(path, damage(path.read_bytes()))
 
-    for name, content in base().items():
-        if not content:
-            continue
-        for fault, changed in _of_bytes(content):
-            if few is None or fault in few:
-                yield Case(kind, name, fault, wrote(name, changed))
-        for fault, replacement in PLACES.items():
-            if few is None or fault in few:
-                yield Case(kind, name, fault, put(name, replacement))
-        yield Case(kind, name, "not permitted", forbidden(name))
+
+def _put(path: Path, replacement: Callable[[Path], None]) -> None:
+    path.unlink()
+    replacement(path)
+
+
+def _forbid(path: Path) -> None:
+    _write(path, path.read_bytes())
+    path.chmod(0)
 
 
 # --- iPhone backups -----------------------------------------------------------------------------------------------
 
 
-def _stored(root: Path, artefact: Artefact) -> Path:
+def _stored(artefact: Artefact) -> str:
     identifier = BackupFile(*artefact, b"", AT).file_id
-    return root / identifier[:2] / identifier
+    return f"{identifier[:2]}/{identifier}"
 
 
 def _artefacts() -> dict[Artefact, bytes]:
@@ -153,150 +148,118 @@ def _artefacts() -> dict[Artefact, bytes]:
     }
 
 
-def _of_backup(kind: str, bases: Bases, *, encrypted: bool) -> Iterator[Case]:
-    def copy(target: Path) -> Path:
-        return bases.copy(kind, lambda folder: iphone(folder, encrypted=encrypted), target / "a")
+def _of_stored(kind: str, name: str, place: str) -> Iterator[Case]:
+    """Give what may befall a file of a backup after it was backed up."""
+    for fault, damage in BYTES.items():
+        yield Case(kind, name, fault, _changing(kind, place, partial(_damage, damage=damage)))
+    for fault, replacement in PLACES.items():
+        yield Case(kind, name, fault, _changing(kind, place, partial(_put, replacement=replacement)))
+    yield Case(kind, name, "not permitted", _changing(kind, place, _forbid))
 
-    def put(artefact: Artefact, replacement: Callable[[Path], None]) -> Build:
-        def build(target: Path) -> Path:
-            root = copy(target)
-            _put_in_place(_stored(root, artefact), replacement)
-            return root
 
-        return build
-
-    def stored_as(artefact: Artefact, damage: Callable[[bytes], bytes]) -> Build:
-        def build(target: Path) -> Path:
-            path = _stored(root := copy(target), artefact)
-            replaced(path, damage(path.read_bytes()))
-            return root
-
-        return build
-
+def _of_backup(kind: str, *, encrypted: bool) -> Iterator[Case]:
     def held(artefact: Artefact, content: bytes) -> Build:
         """A file that was so when it was backed up: the manifest agrees."""
-
-        def build(target: Path) -> Path:
-            return iphone(target / "a", encrypted=encrypted, change=lambda a, old: content if a == artefact else old)
-
-        return build
+        return lambda target: iphone(
+            target / "a", encrypted=encrypted, change=lambda a, old: content if a == artefact else old
+        )
 
     for artefact, content in _artefacts().items():
-        name = artefact[1].rpartition("/")[2]
+        name, place = artefact[1].rpartition("/")[2], _stored(artefact)
         name = f"{artefact[0].rpartition('.')[2]} {name}" if name == "observations.db" else name
-        for fault, damage in BYTES.items():
-            yield Case(kind, name, fault, stored_as(artefact, damage))
-        for fault, replacement in PLACES.items():
-            if not encrypted or fault == "missing":
-                yield Case(kind, name, fault, put(artefact, replacement))
-        if not encrypted:
-            yield Case(kind, name, "not permitted", put_unreadable(copy, artefact))
+        for case in _of_stored(kind, name, place):
+            if not encrypted or case.fault in {*BYTES, "missing"}:
+                yield case
         for fault, changed in _of_bytes(content):
             if fault in PAGES or not encrypted:  # layouts and keys are the same in clear
                 yield Case(kind, name, f"{fault}, as backed up", held(artefact, changed))
-    for fault, damage in BYTES.items():
-        yield Case(kind, "Info.plist", fault, front(copy, "Info.plist", damage))
-    for fault, damage in {**BYTES, **({} if encrypted else PAGES)}.items():
-        yield Case(kind, "Manifest.db", fault, front(copy, "Manifest.db", damage))
-
-
-def put_unreadable(copy: Build, artefact: Artefact) -> Build:
-    def build(target: Path) -> Path:
-        root = copy(target)
-        _unreadable(_stored(root, artefact))
-        return root
-
-    return build
-
-
-def front(copy: Build, name: str, damage: Callable[[bytes], bytes]) -> Build:
-    def build(target: Path) -> Path:
-        path = (root := copy(target)) / name
-        replaced(path, damage(path.read_bytes()))
-        return root
-
-    return build
+    for name in ("Info.plist", "Manifest.db"):
+        for fault, damage in {**BYTES, **(PAGES if name == "Manifest.db" and not encrypted else {})}.items():
+            yield Case(kind, name, fault, _changing(kind, name, partial(_damage, damage=damage)))
 
 
 # --- All of them --------------------------------------------------------------------------------------------------
 
 
 def packed_report(files: others.Files) -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         return zipped(others.laid(Path(folder) / "r", files), Path(folder) / "r.zip").read_bytes()
 
 
-def _of_nested(bases: Bases) -> Iterator[Case]:
-    """Give faults inside of what an AndroidQF acquisition holds packed, which its list of digests agrees with."""
-    kind = "androidqf (nested)"
-    inside = {"bugreport.zip": (others.bugreport(), packed_report)}
-    for outer, (files, pack) in inside.items():
-        for name, content in files.items():
-            for fault, changed in _of_bytes(content):
-                yield Case(kind, f"{outer}: {name}", fault, _qf(outer, pack(files | {name: changed})))
-            yield Case(kind, f"{outer}: {name}", "missing", _qf(outer, pack({n: c for n, c in files.items() if n != name})))
+def _of_nested(kind: str) -> Iterator[Case]:
+    """Give faults inside of the bug report of an AndroidQF acquisition, whose list of digests agrees with them."""
+    files = others.bugreport()
+    for name, content in files.items():
+        for fault, changed in _of_bytes(content):
+            yield Case(kind, f"bugreport.zip: {name}", fault, _with_report(files | {name: changed}))
+        rest = {other: held for other, held in files.items() if other != name}
+        yield Case(kind, f"bugreport.zip: {name}", "missing", _with_report(rest))
 
 
-def _qf(name: str, content: bytes) -> Build:
-    return lambda target: others.laid(
-        target / "a", others.androidqf(packed_report, lambda n, old: content if n == name else old)
-    )
+def _with_report(files: others.Files) -> Build:
+    return lambda target: others.laid(target / "a", others.androidqf(lambda _whole: packed_report(files)))
 
 
-def _of_archive(kind: str, make: Build, bases: Bases) -> Iterator[Case]:
+def _of_archive(kind: str) -> Iterator[Case]:
     """Give the faults of an acquisition that is one file."""
-
-    def faulty(damage: Callable[[bytes], bytes]) -> Build:
-        def build(target: Path) -> Path:
-            path = bases.copy(kind, make, target / "archive")
-            replaced(path, damage(path.read_bytes()))
-            return path
-
-        return build
-
     for fault, damage in BYTES.items():
-        yield Case(kind, "the archive", fault, faulty(damage))
-    for place in range(1, 8):
-        yield Case(kind, "the archive", f"a byte changed at {place}/8", faulty(_flipped(place)))
+        yield Case(kind, "the archive", fault, _changing(kind, "archive", partial(_damage, damage=damage)))
+    for place in range(1, 16):
+        change = partial(_damage, damage=partial(_flipped, place=place))
+        yield Case(kind, "the archive", f"a byte changed at {place}/16", _changing(kind, "archive", change))
 
 
-def _flipped(place: int) -> Callable[[bytes], bytes]:
-    def damage(content: bytes) -> bytes:
-        at = len(content) * place // 8
-        return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
-
-    return damage
+def _flipped(content: bytes, place: int) -> bytes:
+    at = len(content) * place // 16
+    return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
 
 
-def qf() -> others.Files:
+def _archive(files: Callable[[], others.Files], pack: Callable[[Path, Path], Path]) -> Build:
+    def make(target: Path) -> Path:
+        target.mkdir()
+        return pack(others.laid(target / "files", files()), target / "archive")
+
+    return make
+
+
+def _folder(files: Callable[[], others.Files]) -> Build:
+    return lambda target: others.laid(target, files())
+
+
+def _qf() -> others.Files:
     return others.androidqf(packed_report)
 
 
-def all_cases(bases: Bases) -> dict[str, Case]:
+_MAKERS: dict[str, Build] = {
+    "ios-backup": iphone,
+    "ios-backup (encrypted)": partial(iphone, encrypted=True),
+    "androidqf": _folder(_qf),
+    "androidqf (nested)": _folder(_qf),
+    "androidqf (zip)": _archive(_qf, zipped),
+    "android-bugreport": _folder(others.bugreport),
+    "android-bugreport (zip)": _archive(others.bugreport, zipped),
+    "android-backup": lambda target: others.laid(target, others.android_backup_files()) / "backup.ab",
+    "android-intrusion-logs": _folder(others.intrusion_logs),
+    "android-intrusion-logs (zip)": _archive(others.intrusion_logs, zipped),
+    "ios-sysdiagnose": _folder(others.sysdiagnose),
+    "ios-sysdiagnose (tar.gz)": _archive(others.sysdiagnose, tarred),
+    "ios-filesystem": _folder(others.filesystem),
+    "ios-filesystem (tar.gz)": _archive(others.filesystem, tarred),
+}
+
+
+def all_cases() -> dict[str, Case]:
     """Return every case by its id."""
-
-    def archive(files: Callable[[], others.Files], pack: Callable[[Path, Path], Path]) -> Build:
-        def make(target: Path) -> Path:
-            return pack(others.laid(target.with_name(f"{target.name}-files"), files()), target)
-
-        return make
-
     found: list[Case] = [
-        *_of_backup("ios-backup", bases, encrypted=False),
-        *_of_backup("ios-backup (encrypted)", bases, encrypted=True),
-        *_of_folder("androidqf", qf, bases),
-        *_of_nested(bases),
-        *_of_archive("androidqf (zip)", archive(qf, zipped), bases),
-        *_of_folder("android-bugreport", others.bugreport, bases),
-        *_of_archive("android-bugreport (zip)", archive(others.bugreport, zipped), bases),
-        *_of_folder("android-backup", others.android_backup_files, bases, "backup.ab"),
-        *_of_folder("android-intrusion-logs", others.intrusion_logs, bases),
-        *_of_archive("android-intrusion-logs (zip)", archive(others.intrusion_logs, zipped), bases),
-        *_of_folder("ios-sysdiagnose", others.sysdiagnose, bases),
-        *_of_archive("ios-sysdiagnose (tar.gz)", archive(others.sysdiagnose, tarred), bases),
-        *_of_folder("ios-filesystem", others.filesystem, bases, few=_FEW),
-        *_of_archive("ios-filesystem (tar.gz)", archive(others.filesystem, tarred), bases),
+        *_of_backup("ios-backup", encrypted=False),
+        *_of_backup("ios-backup (encrypted)", encrypted=True),
+        *_of_folder("androidqf", _qf()),
+        *_of_nested("androidqf (nested)"),
+        *_of_folder("android-bugreport", others.bugreport()),
+        *_of_folder("android-backup", others.android_backup_files()),
+        *_of_folder("android-intrusion-logs", others.intrusion_logs()),
+        *_of_folder("ios-sysdiagnose", others.sysdiagnose()),
+        *(case for case in _of_folder("ios-filesystem", others.filesystem()) if case.fault in _FEW),
+        *(case for kind in _MAKERS if kind.endswith(("(zip)", "(tar.gz)")) for case in _of_archive(kind)),
     ]
     return {case.id: case for case in found}

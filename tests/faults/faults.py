@@ -39,7 +39,7 @@ def _of_another_kind(content: bytes) -> bytes:
     return _database_of("CREATE TABLE t (a)") if is_plist(content) else b"\x89PNG\r\n\x1a\n" + bytes(200)
 
 
-def _not_utf8(content: bytes) -> bytes:
+def not_utf8(content: bytes) -> bytes:
     """Put bytes that are no UTF-8 before every planted value."""
     for word in _PLANTED:
         content = content.replace(word.encode(), b"\xff" + word.encode()[1:])
@@ -54,7 +54,7 @@ def _database_of(*statements: str) -> bytes:
 
 
 BYTES: dict[str, Damage] = {
-    "empty": lambda content: b"",  # noqa: ARG005
+    "empty": lambda content: b"",
     "random bytes": _random,
     "zeros": lambda content: bytes(max(len(content), 512)),
     "cut to 1/4": lambda content: content[: len(content) // 4],
@@ -76,7 +76,11 @@ def page_size(database: bytes) -> int:
 def leaves(database: bytes) -> list[int]:
     """Return the offsets of pages that hold rows of tables."""
     size = page_size(database)
-    return [place for place in range(size, len(database), size) if database[place] == 13 and any(database[place + 3 : place + 5])]
+    return [
+        place
+        for place in range(size, len(database), size)
+        if database[place] == 13 and any(database[place + 3 : place + 5])
+    ]
 
 
 def planted_leaf(database: bytes) -> int:
@@ -186,7 +190,10 @@ def layouts(database: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _with_planted(database: bytes, table: str, columns: list[str]) -> list[str]:
     with _open(database) as connection:
-        likes = {column: " OR ".join(f'CAST("{column}" AS TEXT) LIKE \'%{word}%\'' for word in _PLANTED) for column in columns}
+        likes = {
+            column: " OR ".join(f"CAST(\"{column}\" AS TEXT) LIKE '%{word}%'" for word in _PLANTED)
+            for column in columns
+        }
         return [
             column
             for column, like in likes.items()
@@ -221,11 +228,10 @@ def _device(path: Path) -> None:
         path.symlink_to("/dev/zero")
 
 
-
 PLACES: dict[str, Replacement] = {
-    "missing": lambda path: None,  # noqa: ARG005
+    "missing": lambda path: None,
     "a folder": lambda path: path.mkdir(),
-    "a pipe": lambda path: os.mkfifo(path),
+    "a pipe": os.mkfifo,
     "a device": _device,
     "a link out": lambda path: path.symlink_to("/etc/hosts"),
     "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing-here")),

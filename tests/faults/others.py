@@ -22,7 +22,10 @@ _APPS = ("com.android.settings", "com.android.chrome", APP)
 _PS = "USER PID PPID VSZ RSS WCHAN ADDR S NAME\n" + "".join(
     f"u0_a1 {place} 1 57912 2084 0 0 S {name}\n" for place, name in enumerate(("init", "com.whatsapp", PROCESS), 100)
 )
-_PROPERTIES = "[ro.build.version.release]: [14]\n[ro.product.model]: [Demo 8]\n[persist.sys.timezone]: [UTC]\n[demo.planted.property]: [1]\n"
+_PROPERTIES = (
+    "[ro.build.version.release]: [14]\n[ro.product.model]: [Demo 8]\n[persist.sys.timezone]: [UTC]\n"
+    "[demo.planted.property]: [1]\n"
+)
 _TOMBSTONE = f"""*** *** *** *** *** *** *** *** *** *** *** *** *** *** *** ***
 Build fingerprint: 'demo/demo:14/DEMO/1:user/release-keys'
 Revision: '0'
@@ -45,7 +48,9 @@ def _resolver(table: str) -> str:
 def services() -> dict[str, str]:
     """What dumpsys prints for each service, in its order."""
     return {
-        "accessibility": f"User state[\n     attributes:{{id=0}}\n     installed services: {{\n       0 : {APP}/.Spy\n     }}",
+        "accessibility": (
+            f"User state[\n     attributes:{{id=0}}\n     installed services: {{\n       0 : {APP}/.Spy\n     }}\n"
+        ),
         "appops": f"  Uid 10100:\n    state=cch\n    Package {APP}:\n      CAMERA (allow):\n",
         "batterystats": (
             "Battery History [Format: 36] (0% used, 1KB used of 4096KB):\n"
@@ -172,6 +177,7 @@ _ELSEWHERE = {
 
 def filesystem() -> Files:
     """A dump of the file system of the iPhone of `phones`."""
+    phone = files_of_iphone()
     files: Files = {
         "private/var/db/diagnostics/shutdown.log": SHUTDOWN_LOG.encode(),
         "private/var/db/demospy/stage2/agent": b"\x00",
@@ -184,7 +190,7 @@ def filesystem() -> Files:
             "CREATE TABLE rejected_resources (page_url, icon_url, timestamp)",
             f"INSERT INTO page_url VALUES ('a', '{LINK}')", f"INSERT INTO icon_info VALUES ('a', '{LINK}', 1)",
         ),
-        "private/var/networkd/netusage.sqlite": files_of_iphone()["WirelessDomain", "Library/Databases/DataUsage.sqlite"],
+        "private/var/networkd/netusage.sqlite": phone["WirelessDomain", "Library/Databases/DataUsage.sqlite"],
         "private/var/Keychains/Analytics/x.db": _analytics(),
         f"{_CONTAINER}Library/WebKit/WebsiteData/IndexedDB/https_free-news-alert.example_0/x": b"",
         f"{_CONTAINER}Library/WebKit/WebsiteData/LocalStorage/https_free-news-alert.example_0/x": b"",
@@ -194,7 +200,7 @@ def filesystem() -> Files:
             {"softwareVersionBundleId": APP, "itemName": "Demo", "sourceApp": "com.apple.AppStore"}
         ),
     }  # fmt: skip
-    for (domain, path), content in files_of_iphone().items():
+    for (domain, path), content in phone.items():
         name = path.rpartition("/")[2]
         if name in _ELSEWHERE:
             files.setdefault(_ELSEWHERE[name] + name, content)

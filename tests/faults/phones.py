@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import plistlib
 import sqlite3
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from spytriage.demo import DEMO_PASSWORD, phone_files
-from spytriage.demo.backup_format import App, BackupFile, write_backup
+from spytriage.demo.backup_format import App, write_backup
 from spytriage.demo.encryption import Keybag
 from spytriage.demo.records import Call, Event, Permission, Person, Visit
 from spytriage.demo.story import tell
@@ -67,13 +67,10 @@ def iphone(folder: Path, *, encrypted: bool = False, change: Callable[[Artefact,
         if change and not file.is_folder and not file.link_target:
             content = change((file.domain, file.path), content)
         files.append(replace(file, content=content))
-    write_backup(folder, story.device, story.apps, files, seal(story.device.udid) if encrypted else None)
+    write_backup(
+        folder, story.device, story.apps, files, Keybag(DEMO_PASSWORD, story.device.udid) if encrypted else None
+    )
     return folder
-
-
-def seal(udid: str = "") -> Keybag:
-    """What encrypts such a phone."""
-    return Keybag(DEMO_PASSWORD, udid or tell(2021).device.udid)
 
 
 @cache
@@ -84,8 +81,6 @@ def files_of_iphone() -> dict[Artefact, bytes]:
     def note(artefact: Artefact, content: bytes) -> bytes:
         found[artefact] = content
         return content
-
-    import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         iphone(Path(folder) / "backup", change=note)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ class FileNotes:
         self._prefix = "x/" if below_folder else ""
         self._names: set[str] = set()  # files that the module found, by MVT's name
         self._sections: list[bool] = []  # parts of a dump that it asked for, and whether each was there
+        self._folders = dict.fromkeys(_folders(self._root), Reason.NOT_A_REGULAR_FILE)
         self._helping = False
         self._extra = 0  # artefacts noted by hand
         self._standing: tuple[int, list[Reason]] = (0, [laid.broken] if laid.broken else [])
@@ -100,7 +102,8 @@ class FileNotes:
         """Take note of the files that a pattern matched, and of those that it would have matched."""
         if not self._helping:
             self._names.update(names)
-            for name, reason in self._laid.failed.items():
+            folders = () if pattern.endswith("/*") else self._folders.items()  # such a pattern means anything there is
+            for name, reason in (*self._laid.failed.items(), *folders):
                 if fnmatch.fnmatch(self._prefix + name, pattern):
                     self.note(reason)
         return names
@@ -116,14 +119,33 @@ class FileNotes:
         except OSError as error:
             reason = Reason.ARTEFACT_MISSING if isinstance(error, FileNotFoundError) else Reason.PERMISSION_DENIED
             self._note_own(reason)
-            raise
+            raise NotOpenedError(path) from error
         if not stat.S_ISREG(status.st_mode) or not path.resolve().is_relative_to(self._root):
             self._note_own(Reason.NOT_A_REGULAR_FILE)
             raise NotOpenedError(path)
         if status.st_size > MAX_ENTRY_BYTES:
             self._note_own(Reason.TOO_LARGE)
             raise NotOpenedError(path)
+        if not os.access(path, os.R_OK):
+            self._note_own(Reason.PERMISSION_DENIED)
+            raise NotOpenedError(path)
         return path
+
+    def as_text(self, path: Path) -> bytes:
+        """Return what a file holds as UTF-8, and take note when it was none: MVT leaves out what it cannot decode.
+
+        In a dump only the part counts that a module reads: there are logs in it, which may hold anything.
+        """
+        content = path.read_bytes()
+        if path.suffix == ".pb":
+            return content
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            if b"DUMP OF SERVICE " not in content:
+                self._note_own(Reason.DAMAGED)
+            return content.decode("utf-8", "replace").encode()
+        return content
 
     def section(self, text: str, dump: str, heading: str) -> None:
         """Take note of a part of a dump that was asked for.
@@ -139,6 +161,8 @@ class FileNotes:
         service = heading.removeprefix("DUMP OF SERVICE ").rstrip(":")
         if missing and service != heading and service in _running_services(dump):
             self.note(Reason.ARTEFACT_MISSING)
+        if "\ufffd" in text:
+            self.note(Reason.DAMAGED)
         if not missing and _END_OF_SECTION not in text[-400:] and dump.rstrip().endswith(text.rstrip()[-400:]):
             self.note(Reason.DAMAGED)
 
@@ -159,6 +183,12 @@ def _running_services(dump: str) -> set[str]:
             break
         listed.add(line.strip())
     return listed
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """Give the names of folders: one may stand where a module looks for a file, and MVT passes over it."""
+    for parent, folders, _files in os.walk(root):
+        yield from (Path(parent, name).relative_to(root).as_posix() for name in folders)
 
 
 class NotOpenedError(OSError):

@@ -34,8 +34,8 @@ class FsReading(Reading):
 
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
-        if self._laid.incomplete and not self.found:
-            self.note(Reason.DAMAGED)
+        if self._laid.broken or (self._laid.incomplete and not self.found):
+            self.note(self._laid.broken or Reason.DAMAGED)
         super().settle()
 
     def matched(self, pattern: str, paths: Iterable[str]) -> Iterator[str]:

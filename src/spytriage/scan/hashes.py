@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,11 +26,15 @@ def not_as_listed(folder: Path) -> Mapping[str, Reason]:
 
     An acquisition without a list, or with one that does not parse, has none.
     """
-    return {
-        name: Reason.DAMAGED if (folder / name).is_file() else Reason.ARTEFACT_MISSING
-        for name, digest in _listed(folder / LIST)
-        if name not in _WRITTEN_LATER and not name.startswith(_NOT_READ) and _digest(folder, name) != digest
-    }
+    found: dict[str, Reason] = {}
+    for name, digest in _listed(folder / LIST):
+        if name in _WRITTEN_LATER or name.startswith(_NOT_READ):
+            continue
+        if not os.path.lexists(folder / name):
+            found[name] = Reason.ARTEFACT_MISSING
+        elif _digest(folder, name) not in (digest, None):  # why one cannot be had is told when a module asks for it
+            found[name] = Reason.DAMAGED
+    return found
 
 
 def _listed(path: Path) -> Iterator[tuple[str, str]]:

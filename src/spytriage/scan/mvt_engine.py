@@ -39,6 +39,7 @@ from xml.parsers.expat import ExpatError
 import mvt.common.command
 from mvt.android.artifacts.artifact import AndroidArtifact
 from mvt.android.artifacts.getprop import GetProp
+from mvt.android.artifacts.mounts import Mounts
 from mvt.android.artifacts.processes import Processes
 from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
 from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
@@ -69,6 +70,7 @@ from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.fs.filesystem import Filesystem
+from mvt.ios.modules.fs.shutdownlog import ShutdownLog
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
 from spytriage.artefacts import ALWAYS_HELD
@@ -85,7 +87,7 @@ from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planne
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
-from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, read_text
+from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
 
@@ -101,7 +103,7 @@ _LEVELS = {
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
 _NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
-                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses"}  # fmt: skip
+                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
 _EVENTS = {"dns_event", "connect_event", "security_event"}
 
 
@@ -419,6 +421,7 @@ def _observations_seam(reading: Reading) -> _Patched:
 @contextmanager
 def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
     by_patterns, list_files = IOSExtraction._get_fs_files_from_patterns, Filesystem.run
+    read_log = ShutdownLog.process_shutdownlog
 
     def get_fs_files_from_patterns(module: Any, root_paths: list[str]) -> Iterator[str]:
         for pattern in root_paths:
@@ -431,9 +434,15 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
         else:  # of an archive, only the files that modules open were unpacked
             module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
 
+    def process_shutdownlog(module: Any, content: str) -> None:
+        if not is_whole_shutdown_log(content):
+            reading.note(Reason.DAMAGED)
+        read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
+
     with (
         _Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
         _Patched(Filesystem, run=run_filesystem),
+        _Patched(ShutdownLog, process_shutdownlog=process_shutdownlog),
     ):
         yield
 
@@ -475,6 +484,7 @@ def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
         *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
         _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
         _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
+        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
     )
 
 
@@ -485,7 +495,8 @@ def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> _Patched:
         return notes.matched(pattern, by_pattern(module, pattern))
 
     def get_file_content(module: Any, file_path: str) -> bytes:
-        return notes.readable_file(Path(getattr(module, folder), file_path)).read_bytes()
+        path = notes.readable_file(Path(getattr(module, folder), file_path))
+        return path.read_bytes() if base is BackupModule else notes.as_text(path)
 
     return _Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
 
@@ -534,7 +545,7 @@ def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
     def collect_txt(module: Any, source: str) -> None:
         if module.il_events_by_type is None:
             paths = sorted(Path(source).rglob("*.txt"))
-            module.il_files = [(path.name, path.read_text(errors="ignore")) for path in paths]
+            module.il_files = [(path.name, notes.as_text(path).decode()) for path in paths]
 
     def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
         with json_failures_noted(notes, {"": _is_event}, str):
@@ -559,23 +570,30 @@ def _event_seam(notes: FileNotes, module: type[Any]) -> _Patched:
     return _Patched(module, process_event=process_event)
 
 
-def _last_line_seam(notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], bool]) -> _Patched:
+def _last_line_seam(
+    notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], object], name: str = "parse"
+) -> _Patched:
     """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
-    original = artifact.parse
+    original = inspect.getattr_static(artifact, name)
 
-    def parse(module: Any, text: str) -> None:
-        original(module, text)
-        lines = [line for line in text.splitlines() if line.strip()]
+    def parse(*args: Any) -> Any:
+        lines = [line for line in args[-1 if name == "parse" else 0].splitlines() if line.strip()]
         if lines and not is_whole(lines[0], lines[-1]):
             notes.note(Reason.DAMAGED)
+        return original(*args)
 
-    return _Patched(artifact, parse=parse)
+    return _Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
 
 
 # --- Commands that differ from MVT's ----------------------------------------------------------------------------
 
 
 class _AndroidQF(CmdAndroidCheckAndroidQF):
+    def _get_file_content(self, file_path: str) -> bytes:
+        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
+        folder = Path(self.target_path).absolute()
+        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
+
     def finish(self) -> None:
         """What is nested is a part of its own: MVT would read it past our seams."""
 
@@ -613,7 +631,8 @@ def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
             names = [name for path in files if fnmatch(name := path.relative_to(laid.folder).as_posix(), pattern)]
             for name in notes.matched(pattern, names):
                 try:
-                    text = read_text(notes.readable_file(laid.folder / name))
+                    path = notes.readable_file(laid.folder / name)
+                    text = read_text(path, notes.as_text)
                     module.results.extend(module.parser.parse(text))
                 except NotOpenedError:
                     continue

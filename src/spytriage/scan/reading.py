@@ -7,6 +7,7 @@ its files, each of these leaves a note.
 
 from __future__ import annotations
 
+import os
 import plistlib
 import re
 import sqlite3
@@ -97,6 +98,8 @@ class Reading:
             return None
         if problems == {Reason.PARTLY_RECOVERED}:
             return Reason.PARTLY_RECOVERED, f"recovered {self._recovered} rows"
+        if problems == {Reason.MANIFEST_DISAGREES}:
+            return Reason.MANIFEST_DISAGREES, ""
         if self.readable:
             return Reason.PARTLY_READ, f"read {self.readable} of {self.readable + len(self.problems)}"
         return self.problems[0], ""
@@ -351,6 +354,22 @@ class _TrackedCursor(sqlite3.Cursor):
         return list(self)
 
 
+def _require_sound_trailer(fp: BinaryIO) -> None:
+    """Refuse a binary property list that says that it holds more objects than it has bytes: plistlib makes room first.
+
+    Raises:
+        plistlib.InvalidFileException: it does.
+    """
+    place = fp.tell()
+    if fp.read(8) == b"bplist00":
+        size = fp.seek(0, os.SEEK_END)
+        fp.seek(max(0, size - 24))
+        objects = int.from_bytes(fp.read(8), "big")
+        if objects > size:
+            raise plistlib.InvalidFileException
+    fp.seek(place)
+
+
 @contextmanager
 def plist_failures_noted(reading: Reading) -> Iterator[None]:
     """Note every property list that does not parse while the block runs.
@@ -364,6 +383,7 @@ def plist_failures_noted(reading: Reading) -> Iterator[None]:
         start = fp.read(1)
         fp.seek(-len(start), 1)
         try:
+            _require_sound_trailer(fp)
             content = original(fp, **options)
         except Exception:
             if start or not isinstance(fp, BytesIO):  # a record that holds nothing misses nothing; a file does

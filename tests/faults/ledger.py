@@ -1,0 +1,43 @@
+"""What the ledger should say of each fault, and the few that leave nothing to tell them by."""
+
+from __future__ import annotations
+
+from tests.faults.cases import Case
+
+_UNREADABLE = "unreadable/"
+_DAMAGE = {f"{_UNREADABLE}{reason}" for reason in ("damaged", "unknown-layout", "partly-read", "partly-recovered",
+                                                   "artefact-missing")} | {"failed/exception"}  # fmt: skip
+_OF: tuple[tuple[str, frozenset[str]], ...] = (
+    ("missing", frozenset({f"{_UNREADABLE}artefact-missing", f"{_UNREADABLE}partly-read", "no-data/not-in-source"})),
+    ("a folder", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),
+    ("a pipe", frozenset({f"{_UNREADABLE}not-a-regular-file"})),
+    ("a device", frozenset({f"{_UNREADABLE}not-a-regular-file"})),
+    ("a link", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),
+    ("not permitted", frozenset({f"{_UNREADABLE}permission-denied"})),
+    ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged"})),
+    ("pointer", frozenset({f"{_UNREADABLE}partly-recovered"})),
+    ("rows", frozenset({f"{_UNREADABLE}partly-recovered"})),
+    ("table", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read"})),
+    ("column", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read"})),
+    ("more columns", frozenset()),
+    ("key", frozenset({f"{_UNREADABLE}unknown-layout"})),
+)
+
+
+def expected(case: Case) -> frozenset[str]:
+    """Return what the ledger may say of the modules that a fault concerns."""
+    return next((words for name, words in _OF if case.fault.startswith(name)), frozenset(_DAMAGE))
+
+
+_CRASH, _MOUNTS = "FS/data/tombstones/tombstone_00", "FS/proc/100/mountinfo"
+
+NOBODY_CAN_TELL = frozenset({
+    # Many phones have no record of a crash, and nothing in a bug report says how many there were.
+    f"android-bugreport | {_CRASH} | missing",
+    f"android-bugreport | {_MOUNTS} | missing",
+    f"androidqf (nested) | bugreport.zip: {_CRASH} | missing",
+    f"androidqf (nested) | bugreport.zip: {_MOUNTS} | missing",
+    # Since iOS 14.7 this list is empty on every phone.
+    "ios-backup | com.apple.identityservices.idstatuscache.plist | no keys, as backed up",
+})  # fmt: skip
+"""Faults after which nothing is left that could tell of them. The report's limits say what such parts can show."""
