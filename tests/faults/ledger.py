@@ -30,8 +30,8 @@ def expected(case: Case) -> frozenset[str]:
 
 
 _CRASH, _MOUNTS = "FS/data/tombstones/tombstone_00", "FS/proc/100/mountinfo"
-
-NOBODY_CAN_TELL = frozenset({
+_ON_EVERY_PHONE = ("SMS/sms.db", "TCC/TCC.db")
+_LOST_WITHOUT_A_SIGN = frozenset({
     # Many phones have no record of a crash, and nothing in a bug report says how many there were.
     f"android-bugreport | {_CRASH} | missing",
     f"android-bugreport | {_MOUNTS} | missing",
@@ -40,4 +40,10 @@ NOBODY_CAN_TELL = frozenset({
     # Since iOS 14.7 this list is empty on every phone.
     "ios-backup | com.apple.identityservices.idstatuscache.plist | no keys, as backed up",
 })  # fmt: skip
-"""Faults after which nothing is left that could tell of them. The report's limits say what such parts can show."""
+
+
+def nobody_can_tell(case: Case) -> bool:
+    """Return whether a fault leaves nothing that could tell of it: docs/explanation/architecture.md names them."""
+    # A dump of a file system has no list of its files, and most are not on every phone.
+    is_optional = case.kind == "ios-filesystem" and not case.artefact.endswith(_ON_EVERY_PHONE)
+    return case.id in _LOST_WITHOUT_A_SIGN or (is_optional and case.fault == "missing")
