@@ -14,11 +14,11 @@ _OF: tuple[tuple[str, frozenset[str]], ...] = (
     ("a device", frozenset({f"{_UNREADABLE}not-a-regular-file"})),
     ("a link", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),
     ("not permitted", frozenset({f"{_UNREADABLE}permission-denied"})),
-    ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged"})),
+    ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged", f"{_UNREADABLE}partly-read"})),
     ("pointer", frozenset({f"{_UNREADABLE}partly-recovered"})),
     ("rows", frozenset({f"{_UNREADABLE}partly-recovered"})),
     ("table", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read"})),
-    ("column", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read"})),
+    ("column", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read", "failed/exception"})),
     ("more columns", frozenset()),
     ("key", frozenset({f"{_UNREADABLE}unknown-layout"})),
 )

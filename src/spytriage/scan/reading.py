@@ -21,6 +21,9 @@ from spytriage.models import Reason
 from spytriage.scan.copies import UnavailableError
 from spytriage.scan.recover import LenientText, is_damaged, recover
 
+_OF_WHAT_WAS_FOUND = {Reason.MANIFEST_DISAGREES, Reason.UNKNOWN_LAYOUT}
+"""What is noted of a file that could be opened and read."""
+
 
 class Files(Protocol):
     """What gives files in clear: `backup_files.BackupFiles`, or a dump of a file system."""
@@ -98,8 +101,8 @@ class Reading:
             return None
         if problems == {Reason.PARTLY_RECOVERED}:
             return Reason.PARTLY_RECOVERED, f"recovered {self._recovered} rows"
-        if problems == {Reason.MANIFEST_DISAGREES}:
-            return Reason.MANIFEST_DISAGREES, ""
+        if len(problems) == 1 and problems <= _OF_WHAT_WAS_FOUND and self.found <= len(self.problems):
+            return self.problems[0], ""
         if self.readable:
             return Reason.PARTLY_READ, f"read {self.readable} of {self.readable + len(self.problems)}"
         return self.problems[0], ""
