@@ -6,14 +6,14 @@ from tests.faults.cases import Case
 
 _UNREADABLE = "unreadable/"
 _DAMAGE = {f"{_UNREADABLE}{reason}" for reason in ("damaged", "unknown-layout", "partly-read", "partly-recovered",
-                                                   "artefact-missing")} | {"failed/exception"}  # fmt: skip
+                                                   "artefact-missing", "not-a-regular-file")} | {"failed/exception"}  # fmt: skip
 _OF: tuple[tuple[str, frozenset[str]], ...] = (
     ("missing", frozenset({f"{_UNREADABLE}artefact-missing", f"{_UNREADABLE}partly-read", "no-data/not-in-source"})),
     ("a folder", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),
     ("a pipe", frozenset({f"{_UNREADABLE}not-a-regular-file"})),
     ("a device", frozenset({f"{_UNREADABLE}not-a-regular-file"})),
     ("a link", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),
-    ("not permitted", frozenset({f"{_UNREADABLE}permission-denied"})),
+    ("not permitted", frozenset({f"{_UNREADABLE}permission-denied", f"{_UNREADABLE}damaged"})),
     ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged", f"{_UNREADABLE}partly-read"})),
     ("pointer", frozenset({f"{_UNREADABLE}partly-recovered"})),
     ("rows", frozenset({f"{_UNREADABLE}partly-recovered"})),
@@ -37,6 +37,7 @@ _LOST_WITHOUT_A_SIGN = frozenset({
     f"android-bugreport | {_MOUNTS} | missing",
     f"androidqf (nested) | bugreport.zip: {_CRASH} | missing",
     f"androidqf (nested) | bugreport.zip: {_MOUNTS} | missing",
+    "ios-sysdiagnose | crashes_and_spins/demobridged-2024.ips | missing",
     # Since iOS 14.7 this list is empty on every phone.
     "ios-backup | com.apple.identityservices.idstatuscache.plist | no keys, as backed up",
 })  # fmt: skip

@@ -41,7 +41,7 @@ class Parser:
     parse: Callable[[str], Iterator[Record]]
 
 
-def read_text(path: Path, as_text: Callable[[Path], bytes]) -> str:
+def read_text(path: Path, as_text: Callable[[Path], bytes] = Path.read_bytes) -> str:
     """Return a file's text; `as_text` gives it as UTF-8.
 
     Raises:
@@ -49,7 +49,7 @@ def read_text(path: Path, as_text: Callable[[Path], bytes]) -> str:
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError("larger than any such file")
-    return as_text(path).decode("utf-8")
+    return as_text(path).decode("utf-8", errors="replace")
 
 
 _CLIENT = re.compile(r"remaining client pid: (\d{1,10}) \((.{1,1000})\)\s*$")
