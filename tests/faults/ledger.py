@@ -5,8 +5,11 @@ from __future__ import annotations
 from tests.faults.cases import Case
 
 _UNREADABLE = "unreadable/"
-_DAMAGE = {f"{_UNREADABLE}{reason}" for reason in ("damaged", "unknown-layout", "partly-read", "partly-recovered",
-                                                   "artefact-missing", "not-a-regular-file")} | {"failed/exception"}  # fmt: skip
+_DAMAGE = {
+    *(f"{_UNREADABLE}{reason}" for reason in ("damaged", "unknown-layout", "partly-read", "partly-recovered")),
+    *(f"{_UNREADABLE}{reason}" for reason in ("artefact-missing", "not-a-regular-file")),
+    "failed/exception",
+}
 _OF: tuple[tuple[str, frozenset[str]], ...] = (
     ("missing", frozenset({f"{_UNREADABLE}artefact-missing", f"{_UNREADABLE}partly-read", "no-data/not-in-source"})),
     ("a folder", frozenset({f"{_UNREADABLE}not-a-regular-file", f"{_UNREADABLE}artefact-missing"})),

@@ -187,6 +187,7 @@ class Layouts:
         for file, name in _walk(path):
             unpacker.file(file, name) if _text_or_zip(name) is Want.CONTENT else None
         failed, incomplete = dict(unpacker.failed), unpacker.incomplete
+        failed |= {f.name: Reason.NOT_A_REGULAR_FILE for f in path.glob("**/*.[tT][xX][tT]") if f.is_dir()}
         for number, inner in enumerate(sorted(target.rglob("*.[zZ][iI][pP]"))):
             deeper = Unpacker(target / f"unzipped-{number}", _text)
             try:
