@@ -180,6 +180,7 @@ class Reason(StrEnum):
 
     ARTEFACT_MISSING = "artefact-missing"  # the manifest names it, the folder lacks it
     NOT_IN_SOURCE = "not-in-source"
+    MANIFEST_DISAGREES = "manifest-disagrees"  # a stored file has no row, or a row is not what its file id says
     NOT_A_REGULAR_FILE = "not-a-regular-file"
     PERMISSION_DENIED = "permission-denied"
     DAMAGED = "damaged"  # not the format it should be
@@ -189,6 +190,7 @@ class Reason(StrEnum):
     NO_SPACE = "no-space"  # neither memory nor disk had room for the copy that is read
     UNKNOWN_LAYOUT = "unknown-layout"  # the tables or keys that MVT knows are not in it
     PARTLY_READ = "partly-read"  # some of its files or records could not be read
+    PARTLY_RECOVERED = "partly-recovered"  # a damaged database, of which some rows could be read
     EXCEPTION = "exception"
     OUT_OF_MEMORY = "out-of-memory"
     TIMED_OUT = "timed-out"

@@ -18,7 +18,7 @@ from spytriage.scan import layouts
 from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
-import inspect, json, sys
+import importlib, inspect, json, sys
 from mvt.common import command, module
 from mvt.common.indicators import Indicators
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
@@ -76,7 +76,8 @@ print(json.dumps({
     "whatsapp": inspect.getsource(Whatsapp.run),
     "webkit": inspect.getsource(WebkitResourceLoadStatistics.run),
     "queries": "".join(inspect.getsource(sys.modules[m.__module__]) for m in command_.modules)
-               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"]),
+               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"])
+               + inspect.getsource(importlib.import_module("mvt.ios.modules.fs.safari_favicon")),
     "profiles": inspect.getsource(sys.modules["mvt.ios.modules.backup.configuration_profiles"]),
 }))
 """

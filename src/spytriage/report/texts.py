@@ -845,6 +845,7 @@ _STATES: Mapping[CoverageState, str] = {
 
 _REASONS: Mapping[Reason, str] = {
     Reason.ARTEFACT_MISSING: deferred("the backup lists it, but the file is missing"),
+    Reason.MANIFEST_DISAGREES: deferred("the list of files in this backup does not agree with the files in it"),
     Reason.NOT_IN_SOURCE: deferred("this backup does not contain it"),
     Reason.NOT_A_REGULAR_FILE: deferred("it is not an ordinary file"),
     Reason.PERMISSION_DENIED: deferred("this computer does not allow reading it"),
@@ -855,6 +856,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NO_SPACE: deferred("this computer has no room for the temporary copy that is read"),
     Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer iOS"),
     Reason.PARTLY_READ: deferred("only a part of it could be read"),
+    Reason.PARTLY_RECOVERED: deferred("it is damaged: only the rows that could be recovered were checked"),
     Reason.EXCEPTION: deferred("the check met an error"),
     Reason.OUT_OF_MEMORY: deferred("the check needed too much memory"),
     Reason.TIMED_OUT: deferred("the check took too long"),

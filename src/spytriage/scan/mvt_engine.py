@@ -37,6 +37,9 @@ from xml.parsers.expat import ExpatError
 
 import mvt.common.command
 from mvt.android.artifacts.artifact import AndroidArtifact
+from mvt.android.artifacts.getprop import GetProp
+from mvt.android.artifacts.mounts import Mounts
+from mvt.android.artifacts.processes import Processes
 from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
 from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
 from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
@@ -47,6 +50,7 @@ from mvt.android.modules.backup import sms as android_sms
 from mvt.android.modules.backup.base import BackupModule
 from mvt.android.modules.bugreport.base import BugReportModule
 from mvt.android.modules.bugreport.mounts import Mounts as BugreportMounts
+from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
 from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
 from mvt.android.parsers.backup import decrypt_master_key
 from mvt.common.alerts import Alert, AlertLevel, AlertStore
@@ -67,9 +71,11 @@ from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.fs.filesystem import Filesystem
+from mvt.ios.modules.fs.shutdownlog import ShutdownLog
 from mvt.ios.modules.mixed.safari_history import SafariHistory
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
+from spytriage.artefacts import ALWAYS_HELD
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
 from spytriage.scan.backup_files import BackupFiles
@@ -84,7 +90,7 @@ from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
 from spytriage.scan.sieves import Rows, links_in_rich_text
-from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, read_text
+from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
 
@@ -98,12 +104,21 @@ _LEVELS = {
 }
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
-# Modules whose artefact is in every backup, so that one without it is cut short: every iPhone has sms.db.
-_IN_EVERY_BACKUP = {"SMS"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
 _NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
-                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses"}  # fmt: skip
-_JSON_LISTS: dict[str, type] = {"RootBinaries": list, "Mounts": list}
+                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
+_EVENTS = {"dns_event", "connect_event", "security_event"}
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
+
+
+_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
 # Two modules of one name would be one line of the ledger.
 _OWN_NAMES: dict[type[Any], str] = {android_sms.SMS: "AndroidSMS", BugreportMounts: "BugreportMounts"}
 
@@ -324,7 +339,7 @@ class Engine:
         self.emit(Started(name))
         self.current = name
         self.ran.add(name)
-        notes.begin(uses_embedded_plists=name != "Manifest")
+        notes.begin(uses_embedded_plists=name != "Manifest", module=name)
         # The results of a module that others need stay whole.
         self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=name in self.needed)
         if isinstance(notes, Reading):
@@ -389,8 +404,8 @@ class Engine:
         self, name: str, reading: _Notes, state: CoverageState, records: int | None
     ) -> tuple[CoverageState, Reason | None, str]:
         """Correct what a module says of itself by what was seen of its reading."""
-        if self.files and name == "Manifest" and self.files.is_unfinished():
-            reading.note(Reason.PARTLY_READ)
+        if self.files and name == "Manifest" and (doubt := self.files.doubt()):
+            reading.note(doubt)
             reading.settle()
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
@@ -398,12 +413,10 @@ class Engine:
                 return CoverageState.UNREADABLE, lost or Reason.ARTEFACT_MISSING, ""
             # Info.plist may be there without the list of apps that Applications reads from it.
             reading.found += 1 if records else 0
-        if reading.problems:
-            if reading.readable:
-                return CoverageState.UNREADABLE, Reason.PARTLY_READ, reading.proportion()
-            return CoverageState.UNREADABLE, reading.problems[0], ""
+        if gap := reading.gap():
+            return CoverageState.UNREADABLE, *gap
         if not reading.found:
-            if self.files and name in _IN_EVERY_BACKUP:
+            if name in ALWAYS_HELD[self.job.kind]:
                 return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
         if not records and name in _NEVER_EMPTY:
@@ -506,6 +519,7 @@ def _observations_seam(reading: Reading) -> _Patched:
 @contextmanager
 def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
     by_patterns, list_files = IOSExtraction._get_fs_files_from_patterns, Filesystem.run
+    read_log = ShutdownLog.process_shutdownlog
 
     def get_fs_files_from_patterns(module: Any, root_paths: list[str]) -> Iterator[str]:
         for pattern in root_paths:
@@ -518,9 +532,15 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
         else:  # of an archive, only the files that modules open were unpacked
             module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
 
+    def process_shutdownlog(module: Any, content: str) -> None:
+        if not is_whole_shutdown_log(content):
+            reading.note(Reason.DAMAGED)
+        read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
+
     with (
         _Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
         _Patched(Filesystem, run=run_filesystem),
+        _Patched(ShutdownLog, process_shutdownlog=process_shutdownlog),
     ):
         yield
 
@@ -559,6 +579,10 @@ def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
         _tombstone_seam(notes, "parse_text_record"),
         _tombstone_seam(notes, "parse_protobuf_record"),
         _intrusion_logs_seam(notes),
+        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
+        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
+        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
+        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
     )
 
 
@@ -569,7 +593,8 @@ def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> _Patched:
         return notes.matched(pattern, by_pattern(module, pattern))
 
     def get_file_content(module: Any, file_path: str) -> bytes:
-        return notes.readable_file(Path(getattr(module, folder), file_path)).read_bytes()
+        path = notes.readable_file(Path(getattr(module, folder), file_path))
+        return path.read_bytes() if base is BackupModule else notes.as_text(path)
 
     return _Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
 
@@ -591,7 +616,7 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
 
     def extract(*args: Any, **options: Any) -> Any:
         text = original(*args, **options)
-        notes.section(text)
+        notes.section(*(str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args)))
         return text
 
     return _Patched(owner, **{name: staticmethod(extract)})
@@ -618,21 +643,55 @@ def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
     def collect_txt(module: Any, source: str) -> None:
         if module.il_events_by_type is None:
             paths = sorted(Path(source).rglob("*.txt"))
-            module.il_files = [(path.name, path.read_text(errors="ignore")) for path in paths]
+            module.il_files = [(path.name, notes.as_text(path).decode()) for path in paths]
 
     def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
-        with json_failures_noted(notes, {"": dict}, str):
+        with json_failures_noted(notes, {"": _is_event}, str):
             events: dict[str, list[dict[str, Any]]] = load(module, source)
-        notes.keep(len(module.il_files), partly=bool(notes.problems))
+        notes.keep(len(module.il_files))
         return events
 
     return _Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+
+
+def _event_seam(notes: FileNotes, module: type[Any]) -> _Patched:
+    """MVT passes over an event with a value that it did not expect."""
+    original = module.process_event
+
+    def process_event(self: Any, event: dict[str, Any]) -> None:
+        try:
+            original(self, event)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return _Patched(module, process_event=process_event)
+
+
+def _last_line_seam(
+    notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], object], name: str = "parse"
+) -> _Patched:
+    """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
+    original = inspect.getattr_static(artifact, name)
+
+    def parse(*args: Any) -> Any:
+        lines = [line for line in args[-1 if name == "parse" else 0].splitlines() if line.strip()]
+        if lines and not is_whole(lines[0], lines[-1]):
+            notes.note(Reason.DAMAGED)
+        return original(*args)
+
+    return _Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
 
 
 # --- Commands that differ from MVT's ----------------------------------------------------------------------------
 
 
 class _AndroidQF(CmdAndroidCheckAndroidQF):
+    def _get_file_content(self, file_path: str) -> bytes:
+        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
+        folder = Path(self.target_path).absolute()
+        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
+
     def finish(self) -> None:
         """What is nested is a part of its own: MVT would read it past our seams."""
 
@@ -670,7 +729,8 @@ def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
             names = [name for path in files if fnmatch(name := path.relative_to(laid.folder).as_posix(), pattern)]
             for name in notes.matched(pattern, names):
                 try:
-                    text = read_text(notes.readable_file(laid.folder / name))
+                    path = notes.readable_file(laid.folder / name)
+                    text = read_text(path, notes.as_text)
                     module.results.extend(module.parser.parse(text))
                 except NotOpenedError:
                     continue

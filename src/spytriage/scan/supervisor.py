@@ -43,6 +43,7 @@ PATIENCE = 1.0
 _READ_BYTES = 1 << 20
 _LONGEST_WAIT = 3600.0  # seconds; select takes no infinity
 _LONGEST = ("Manifest", "InteractionC", "SMS", "SafariHistory", "Whatsapp")
+_ALERT = b'{"m":"alert"'  # how a line begins that holds one
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Limits:
 
     seconds: float = 1800.0  # wall clock per module (and for starting the worker)
     memory_bytes: int = 4 << 30  # of the whole worker
-    output_bytes: int = 512 << 20  # alerts of one module
+    output_bytes: int = 256 << 20  # alerts of one module
+    all_output_bytes: int = 512 << 20  # alerts of all modules together; more costs the modules that would add to them
 
 
 class Progress(Protocol):
@@ -80,6 +82,7 @@ class _Ledger:
     plan: Planned | None = None
     coverage: dict[str, ModuleCoverage] = field(default_factory=dict)
     alerts: dict[str, list[RawAlert]] = field(default_factory=dict)
+    alert_bytes: int = 0  # of all that are kept
     copied_to_disk: bool = False
 
     @property
@@ -324,12 +327,24 @@ class _Crew:
         try:
             for line in worker.heard(self._limits.output_bytes):
                 if worker in self._workers:  # it may have said more than it had to
+                    self._make_room(line)
                     self._take(worker, decode(line, worker.indicators))
         except BadMessageError:
             self._lose(worker, _WorkerLostError(Reason.WORKER_DIED, "unreadable message"))
         except _WorkerLostError as lost:
             if worker in self._workers:
                 self._lose(worker, lost)
+
+    def _make_room(self, line: bytes) -> None:
+        """Count what the alerts of all modules come to.
+
+        Raises:
+            _WorkerLostError: more than may be kept; a module whose alerts are fewer may still come.
+        """
+        if line.startswith(_ALERT):
+            if self._ledger.alert_bytes + len(line) > self._limits.all_output_bytes:
+                raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
+            self._ledger.alert_bytes += len(line)
 
     def _take(self, worker: _Worker, message: Message) -> None:
         """Keep the ledger, and believe no worker about a module that it was not asked to run."""
