@@ -33,8 +33,11 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     guard = Guard(Path(job.workspace), Path(job.disk))
     guard.lock()
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
+    from spytriage.findings import time_of, was_sent  # noqa: PLC0415
+    from spytriage.indicators.kept import reduced  # noqa: PLC0415
     from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415
     from spytriage.scan import mvt_engine  # noqa: PLC0415
+    from spytriage.scan.observing import Recorder  # noqa: PLC0415
 
     places = {indicator.key: place for place, indicator in enumerate(job.indicators)}
 
@@ -42,7 +45,8 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
         messages.write(encode(message, places))
         messages.flush()
 
-    mvt_engine.run(job, SetMatcher(job.indicators), guard, emit, extra_modules)
+    recorder = Recorder(reduced, time_of, was_sent) if job.keep else None
+    mvt_engine.run(job, SetMatcher(job.indicators), guard, emit, extra_modules, recorder)
 
 
 if __name__ == "__main__":

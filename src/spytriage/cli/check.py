@@ -81,6 +81,14 @@ from spytriage.models import Tlp
         "Needs the consent share-sealed. Repeatable."
     ),
 )
+@click.option(
+    "--keep-observables",
+    is_flag=True,
+    help=_(
+        "Keep what was looked up, without any message, in observables.age for the keys of --seal-to, so that "
+        "`spytriage recheck` can look for newer indicators. Needs the consent keep-observables."
+    ),
+)
 @password_options
 @tlp_option()
 @signing_options
@@ -95,6 +103,7 @@ def command(
     identity: Path | None,
     policy: str,
     recipients: tuple[str, ...],
+    keep_observables: bool,
     password_file: Path | None,
     key_file: Path | None,
     tlp: str,
@@ -126,6 +135,7 @@ def command(
         key=CaseKey.new(),
         policy=load_policy(policy),
         recipients=parse_recipients(recipients) if recipients else None,
+        keep_observables=keep_observables,
         unlock=unlock,
         identity=identity,
         password=password,

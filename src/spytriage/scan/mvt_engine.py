@@ -77,6 +77,7 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More
+from spytriage.scan.observing import Recorder
 from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planned, Refused, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
@@ -119,7 +120,14 @@ class _Part:
     seams: Sequence[AbstractContextManager[Any]] = field(default_factory=tuple)
 
 
-def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Sequence[type[Any]] = ()) -> None:
+def run(
+    job: Job,
+    matcher: Matcher,
+    guard: Guard,
+    emit: Emit,
+    extra_modules: Sequence[type[Any]] = (),
+    recorder: Recorder | None = None,
+) -> None:
     """Run the modules of a job that are not done yet, reporting as it goes.
 
     Args:
@@ -128,14 +136,15 @@ def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Seq
         guard: the lock of this process; tells whether a module tried to open a connection.
         emit: takes each message.
         extra_modules: MVT modules to run beside MVT's own.
+        recorder: takes down what is looked up, when that is to be kept.
     """
     logging.disable(logging.CRITICAL)  # MVT's log quotes the phone, and formatting it costs time
-    _Engine(job, matcher, guard, emit).run(extra_modules)
+    _Engine(job, matcher, guard, emit, recorder).run(extra_modules)
 
 
 class _Engine:
-    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit) -> None:
-        self.job, self.matcher, self.guard, self.emit = job, matcher, guard, emit
+    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit, recorder: Recorder | None = None) -> None:
+        self.job, self.matcher, self.guard, self.emit, self.recorder = job, matcher, guard, emit, recorder
         self.reading: _Notes = FileNotes(Laid(Path(job.workspace)))
         self.needed: set[str] = set()  # modules whose results another one asks for
         self.current = ""
@@ -276,6 +285,8 @@ class _Engine:
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name)
+        if self.recorder and coverage.reason is not Reason.OUT_OF_MEMORY:
+            self._observe(module, name, self.recorder)
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -322,6 +333,28 @@ class _Engine:
         if state in {CoverageState.NO_DATA, CoverageState.NOT_RUN}:
             records = None
         return ModuleCoverage(name, state, records, reason, detail, self.matcher.shortened_links)
+
+    def _observe(self, module: MVTModule, name: str, recorder: Recorder) -> None:
+        """Have a module look everything up once more, and take down what it asks.
+
+        A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
+        """
+        recorder.begin(name)
+        results, indicators, alerts = module.results, module.indicators, module.alertstore
+        module.results = recorder.watched(results)
+        module.indicators = _RecordingIndicators(recorder, self.reading)
+        module.alertstore = _StreamingAlerts(name, lambda _message: None)
+        try:
+            if more := MORE_CHECKS.get(name):
+                _check_more(module, recorder, more)
+            if not (more and more.instead) and not _matches_nothing(module):
+                module.check_indicators()
+        except Exception:  # noqa: BLE001 (evidence is hostile; the report's ledger says what became of the module)
+            recorder.missed()
+        finally:
+            module.results, module.indicators, module.alertstore = results, indicators, alerts
+        for message in recorder.messages():
+            self.emit(message)
 
     def _as_read(
         self, name: str, state: CoverageState, records: int | None
@@ -801,6 +834,20 @@ class _MatcherIndicators(Indicators):
 
     def check_android_property_name(self, property_name: str) -> IndicatorMatch | None:
         return self._look_up(self._matcher.android_property, property_name)
+
+
+class _RecordingIndicators(_MatcherIndicators):
+    """Knows of which record each link is that modules ask for in batches."""
+
+    def __init__(self, recorder: Recorder, reading: _Notes) -> None:
+        super().__init__(recorder, reading)
+        self._recorder = recorder
+
+    def check_url_batches(self, url_batches: Sequence[Sequence[str] | None]) -> list[IndicatorMatch | None]:
+        for place, links in enumerate(url_batches):
+            self._recorder.turn_to(place, of=len(url_batches))
+            super().check_url_batches([links])
+        return [None] * len(url_batches)
 
 
 def _merged(matches: list[Match | None]) -> Match | None:

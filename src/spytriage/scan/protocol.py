@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from spytriage.finding_kinds import Level
@@ -20,9 +21,11 @@ from spytriage.models import (
     CoverageState,
     Indicator,
     IndicatorType,
+    LookUp,
     Match,
     MatchRule,
     ModuleCoverage,
+    Observable,
     RawAlert,
     Reason,
 )
@@ -47,6 +50,7 @@ class Job:
     keys: BackupKeys | None = None  # of an encrypted iOS backup
     root: str = ""  # where in an archive the acquisition begins: "" or "a/b/"
     password: str = field(default="", repr=False)  # of an encrypted Android backup
+    keep: bool = False  # whether to tell what was looked up
 
     def to_line(self) -> bytes:
         """Return the job as one line."""
@@ -65,6 +69,7 @@ class Job:
                 ],
                 "root": self.root,
                 "password": self.password,
+                "keep": self.keep,
                 "keys": self.keys and _keys_to_json(self.keys),
             }
         )
@@ -89,6 +94,7 @@ class Job:
             data["keys"] and _keys_from_json(data["keys"]),
             data["root"],
             data["password"],
+            data["keep"],
         )
 
 
@@ -125,6 +131,15 @@ class CopiedToDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """Some of what the running module looked up, and how much more there was than is kept."""
+
+    module: str
+    observables: tuple[Observable, ...] = field(repr=False)
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The worker has nothing left to do."""
 
@@ -136,7 +151,7 @@ class Refused:
     why: Refusal
 
 
-Message = Planned | Started | CopiedToDisk | RawAlert | ModuleCoverage | Finished | Refused
+Message = Planned | Started | CopiedToDisk | RawAlert | Observed | ModuleCoverage | Finished | Refused
 
 
 class BadMessageError(Exception):
@@ -178,6 +193,9 @@ def encode(message: Message, places: Mapping[tuple[str, str], int]) -> bytes:
                     "match": found,
                 }
             )
+        case Observed(module, observables, left_out):
+            rows = [[o.look_up, o.value, o.day and o.day.isoformat(), o.count, o.sent] for o in observables]
+            return _line({"m": "observed", "module": module, "rows": rows, "left_out": left_out})
         case CopiedToDisk():
             return _line({"m": "copied-to-disk"})
         case Finished():
@@ -224,6 +242,10 @@ def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
                 event=dict(data["event"]),
                 match=_match(data["match"], indicators),
             )
+        case "observed":
+            module = _text(data["module"])
+            rows = tuple(_observable(module, *row) for row in data["rows"])
+            return Observed(module, rows, _count(data["left_out"]))
         case "copied-to-disk":
             return CopiedToDisk()
         case "finished":
@@ -241,6 +263,13 @@ def _match(data: dict[str, Any] | None, indicators: Sequence[Indicator]) -> Matc
     if not places or not all(isinstance(place, int) and 0 <= place < len(indicators) for place in places):
         raise ValueError("an alert names indicators of the job")
     return Match(tuple(indicators[place] for place in places), MatchRule(data["rule"]))
+
+
+def _observable(module: str, look_up: object, value: object, day: object, count: object, sent: object) -> Observable:
+    if not isinstance(sent, bool):
+        raise TypeError("expected yes or no")
+    first = None if day is None else date.fromisoformat(_text(day))
+    return Observable(LookUp(_text(look_up)), _text(value), module, first, _count(count), sent)
 
 
 def _count(value: object) -> int:

@@ -17,7 +17,17 @@ from typing import Protocol
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
-from spytriage.models import BackupKeys, CoverageState, Indicator, ModuleCoverage, RawAlert, Reason, ScanResult
+from spytriage.models import (
+    BackupKeys,
+    CoverageState,
+    Indicator,
+    Kept,
+    ModuleCoverage,
+    Observable,
+    RawAlert,
+    Reason,
+    ScanResult,
+)
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT
 from spytriage.scan.protocol import (
     MAX_LINE_BYTES,
@@ -26,6 +36,7 @@ from spytriage.scan.protocol import (
     Finished,
     Job,
     Message,
+    Observed,
     Planned,
     Refused,
     Started,
@@ -36,6 +47,8 @@ from spytriage.scan.workspace import Workspace, workspace
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
 _READ_BYTES = 1 << 20
+MOST_OBSERVABLES = 2_000_000
+"""How many values of one phone are kept at most, all modules together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,8 @@ class _Ledger:
     engine_version: str = ""
     coverage: dict[str, ModuleCoverage] = field(default_factory=dict)
     alerts: list[RawAlert] = field(default_factory=list)
+    observables: list[Observable] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     current: str | None = None
     current_bytes: int = 0
     copied_to_disk: bool = False
@@ -86,9 +101,10 @@ class _Ledger:
                 self.current, self.current_bytes = module, 0
                 progress.started(module)
             case RawAlert():
-                if message.module != self.current:
-                    raise BadMessageError("an alert of a module that is not running")
+                self.require_running(message.module)
                 self.alerts.append(message)
+            case Observed():
+                self.keep(message)
             case ModuleCoverage():
                 ran = message.name == self.current
                 if not ran and (message.state is not CoverageState.NOT_RUN or message.name in self.coverage):
@@ -99,13 +115,24 @@ class _Ledger:
             case Finished():
                 self.finished = True
 
+    def require_running(self, module: str) -> None:
+        if module != self.current:
+            raise BadMessageError("it comes from a module that is not running")
+
+    def keep(self, message: Observed) -> None:
+        self.require_running(message.module)
+        room = max(0, MOST_OBSERVABLES - len(self.observables))
+        self.observables += message.observables[:room]
+        if left_out := message.left_out + len(message.observables[room:]):
+            self.left_out[message.module] = self.left_out.get(message.module, 0) + left_out
+
     def end(self, coverage: ModuleCoverage, progress: Progress) -> None:
         if coverage.name in self.plan:
             self.coverage[coverage.name] = coverage
             progress.ended(coverage)
         self.current, self.current_bytes = None, 0
 
-    def result(self) -> ScanResult:
+    def result(self, *, keep: bool = False) -> ScanResult:
         missing = {
             name: ModuleCoverage(name, CoverageState.NOT_RUN, reason=Reason.STOPPED)
             for name in self.plan
@@ -118,6 +145,7 @@ class _Ledger:
             engine="mvt",
             engine_version=self.engine_version,
             copied_to_disk=self.copied_to_disk,
+            kept=Kept(tuple(self.observables), self.left_out) if keep else None,
         )
 
 
@@ -140,6 +168,7 @@ def scan(
     *,
     root: str = "",
     password: str = "",
+    keep: bool = False,
 ) -> ScanResult:
     """Run every module that MVT would run over an acquisition.
 
@@ -153,6 +182,7 @@ def scan(
         keys: what opens an iOS backup, when it is encrypted.
         root: where in an archive the acquisition begins: "" or "a/b/".
         password: of an encrypted Android backup.
+        keep: whether what is looked up is kept, too.
 
     Raises:
         SpytriageError: no worker could be started, or the acquisition cannot be unpacked.
@@ -173,13 +203,14 @@ def scan(
                 keys=keys,
                 root=root,
                 password=password,
+                keep=keep,
             )
             try:
                 with _worker(command, place) as process:
                     _listen(process, job, ledger, progress, limits)
             except _WorkerLostError as lost:
                 _go_on(ledger, job, lost, progress)
-    return ledger.result()
+    return ledger.result(keep=keep)
 
 
 def _go_on(ledger: _Ledger, job: Job, lost: _WorkerLostError, progress: Progress) -> None:
