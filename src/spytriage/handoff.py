@@ -28,7 +28,8 @@ EVIDENCE = "evidence.age"
 REQUIRED = ("report.json", "report.html", "report.stix2", CUSTODY, MANIFEST)
 OBSERVABLES = "observables.age"
 SKETCH = "observables-keys.age"
-OPTIONAL = (SIGNATURE, EVIDENCE, OBSERVABLES, SKETCH)
+SEALED = (EVIDENCE, OBSERVABLES, SKETCH)
+OPTIONAL = (SIGNATURE, *SEALED)
 KNOWN = (*REQUIRED, *OPTIONAL)  # also their order in the zip
 
 LARGEST = 256 * 1024 * 1024  # bytes, all files together

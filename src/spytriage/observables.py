@@ -18,7 +18,7 @@ import json
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -36,15 +36,19 @@ _LEVEL = 9  # of Zstandard
 _FACTS = b"spytriage"
 
 
-class NotOpenedError(Exception):
+class ObservablesError(Exception):
+    """A sealed file cannot be used; each reason is a class of its own."""
+
+
+class NotOpenedError(ObservablesError):
     """The identities do not open it: it was sealed for somebody else, or a byte of it changed."""
 
 
-class DamagedError(Exception):
+class DamagedError(ObservablesError):
     """It was opened, and is not what it should be."""
 
 
-class OtherVersionError(Exception):
+class OtherVersionError(ObservablesError):
     """Another version of spytriage wrote it, in a form that this one does not know."""
 
 
@@ -62,10 +66,14 @@ def seal(kept: Kept, keys: Iterable[str], report_json: bytes, recipients: Recipi
     """
     import pyrage  # noqa: PLC0415 (start-up stays fast)
 
-    belongs_to = hashlib.sha256(report_json).hexdigest()
+    facts = canonical({
+        "observables_version": OBSERVABLES_VERSION,
+        "report_sha256": hashlib.sha256(report_json).hexdigest(),
+        "left_out": dict(kept.left_out),
+    })  # fmt: skip
     return {
         name: bytes(pyrage.encrypt(data, list(recipients.keys)))
-        for name, data in ((OBSERVABLES, _to_parquet(kept, belongs_to)), (SKETCH, _to_sketch(keys, belongs_to)))
+        for name, data in ((OBSERVABLES, _to_parquet(kept, facts)), (SKETCH, _to_sketch(keys, facts)))
     }
 
 
@@ -84,12 +92,11 @@ def _schema(facts: bytes) -> Any:
     return pa.schema(columns, metadata={_FACTS: facts})
 
 
-def _to_parquet(kept: Kept, belongs_to: str) -> bytes:
+def _to_parquet(kept: Kept, facts: bytes) -> bytes:
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
     rows = sorted(kept.observables, key=lambda o: (o.look_up, o.module, o.value, o.sent))
-    facts = {"observables_version": OBSERVABLES_VERSION, "report_sha256": belongs_to, "left_out": dict(kept.left_out)}
     columns = {
         "look_up": [row.look_up.value for row in rows],
         "module": [row.module for row in rows],
@@ -99,7 +106,7 @@ def _to_parquet(kept: Kept, belongs_to: str) -> bytes:
         "sent": [row.sent for row in rows],
     }
     packed = io.BytesIO()
-    table = pa.table(columns, schema=_schema(canonical(facts)))
+    table = pa.table(columns, schema=_schema(facts))
     parquet.write_table(table, packed, compression="zstd", compression_level=_LEVEL)
     return packed.getvalue()
 
@@ -109,12 +116,11 @@ def _as_text(value: str) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _to_sketch(keys: Iterable[str], belongs_to: str) -> bytes:
+def _to_sketch(keys: Iterable[str], facts: bytes) -> bytes:
     numbers = array("I", sorted({fingerprint(key) for key in keys}))
     if sys.byteorder == "big":
         numbers.byteswap()
-    facts = {"observables_version": OBSERVABLES_VERSION, "report_sha256": belongs_to}
-    return canonical(facts) + b"\n" + numbers.tobytes()
+    return facts + b"\n" + numbers.tobytes()
 
 
 def fingerprint(key: str) -> int:
@@ -130,6 +136,7 @@ class Sketch:
     """The numbers of a phone's keys."""
 
     numbers: array[int]  # sorted
+    left_out: Mapping[str, int]  # as `Kept.left_out`
 
     def may_hold(self, wanted: AbstractSet[int]) -> bool:
         """Return whether one of these numbers is among the phone's."""
@@ -151,14 +158,14 @@ def open_sketch(sealed: bytes, identities: Sequence[Any], report_sha256: str) ->
         OtherVersionError: another version wrote it.
     """
     facts, _newline, packed = _opened(sealed, identities).partition(b"\n")
-    _require_facts(facts, report_sha256)
+    left_out = _left_out(_require_facts(facts, report_sha256))
     if len(packed) % 4:
         raise DamagedError("not whole numbers")
     numbers = array("I")
     numbers.frombytes(packed)
     if sys.byteorder == "big":
         numbers.byteswap()
-    return Sketch(numbers)
+    return Sketch(numbers, left_out)
 
 
 def open_observables(sealed: bytes, identities: Sequence[Any], report_sha256: str) -> Kept:
@@ -179,9 +186,8 @@ def open_observables(sealed: bytes, identities: Sequence[Any], report_sha256: st
         facts = _require_facts((about.metadata or {}).get(_FACTS, b""), report_sha256)
         if about.num_rows > _MOST_ROWS or unpacked > _MOST_BYTES or not file.schema_arrow.equals(_schema(b"")):
             raise DamagedError("not such a file")
-        left_out = {str(module): int(count) for module, count in facts["left_out"].items()}
         columns = file.read(use_threads=False).to_pydict()
-        return Kept(tuple(_observables(columns)), left_out)
+        return Kept(tuple(_observables(columns)), _left_out(facts))
     except (ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         raise DamagedError(type(error).__name__) from error
 
@@ -193,6 +199,13 @@ def _observables(columns: dict[str, list[Any]]) -> Iterable[Observable]:
         if value is None or module is None or count is None or sent is None:
             raise DamagedError("a row is not whole")
         yield Observable(look_ups[look_up], value, module, day, count, sent)
+
+
+def _left_out(facts: Mapping[str, Any]) -> dict[str, int]:
+    try:
+        return {str(module): int(count) for module, count in facts["left_out"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError("no count of what is missing") from error
 
 
 def _opened(sealed: bytes, identities: Sequence[Any]) -> bytes:
