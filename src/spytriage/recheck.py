@@ -245,8 +245,10 @@ class _Work:
             return row, render_addendum(addendum, self.request.signer_id)
 
     def _addendum(self, report: Report, digest: str, files: _CaseFiles) -> Addendum:
-        depth, new, left_out = self._look_up(report, digest, files)
         still_there, withdrawn = self._compared(report.findings)
+        # MVT names one match of a record: where it is withdrawn, another that was looked for may stand behind it.
+        delta = self.delta(() if withdrawn else report.sets)
+        depth, new, left_out = self._look_up(report, digest, files, delta)
         without = tuple(finding for finding in report.findings if not finding.indicators)
         outcome = outcome_of(replace(report, findings=(*new, *still_there, *without)))
         if outcome is Outcome.NO_MATCH and (left_out or depth is Depth.REPORT):
@@ -267,10 +269,10 @@ class _Work:
         )
 
     def _look_up(
-        self, report: Report, digest: str, files: _CaseFiles
+        self, report: Report, digest: str, files: _CaseFiles, delta: _Delta | None
     ) -> tuple[Depth, tuple[RedactedFinding, ...], Mapping[str, int]]:
         """Look for what the check did not look for, opening no more than that needs."""
-        if (delta := self.delta(report.sets)) is None:
+        if delta is None:
             return Depth.SETS, (), {}
         if (packed := files.read(SKETCH)) is None:
             return Depth.REPORT, (), {}

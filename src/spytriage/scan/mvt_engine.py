@@ -340,19 +340,19 @@ class _Engine:
         A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
         """
         recorder.begin(name)
-        results, indicators, alerts = module.results, module.indicators, module.alertstore
-        module.results = recorder.watched(results)
+        indicators, alerts = module.indicators, module.alertstore
         module.indicators = _RecordingIndicators(recorder, self.reading)
         module.alertstore = _StreamingAlerts(name, lambda _message: None)
         try:
-            if more := MORE_CHECKS.get(name):
-                _check_more(module, recorder, more)
-            if not (more and more.instead) and not _matches_nothing(module):
-                module.check_indicators()
+            with recorder.watching(module):
+                if more := MORE_CHECKS.get(name):
+                    _check_more(module, recorder, more)
+                if not (more and more.instead) and not _matches_nothing(module):
+                    module.check_indicators()
         except Exception:  # noqa: BLE001 (evidence is hostile; the report's ledger says what became of the module)
             recorder.missed()
         finally:
-            module.results, module.indicators, module.alertstore = results, indicators, alerts
+            module.indicators, module.alertstore = indicators, alerts
         for message in recorder.messages():
             self.emit(message)
 

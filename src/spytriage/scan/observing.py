@@ -7,6 +7,7 @@ is kept and whether the phone's owner sent it, since findings name both. What ex
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -52,8 +53,25 @@ class Recorder:
 
     # --- Whose record it is ------------------------------------------------------------------------------------
 
-    def watched(self, results: Any) -> Any:
-        """Return a module's records in a form that tells which of them is being looked at."""
+    @contextmanager
+    def watching(self, module: Any) -> Iterator[None]:
+        """Have a module tell which of its records it looks at, also of a list that it puts in the place of its own."""
+        own, results = type(module), module.results
+
+        def put(watched: Any, records: Any) -> None:
+            watched.__dict__["results"] = self._watched(records)
+
+        module.__class__ = type(
+            own.__name__, (own,), {"results": property(lambda watched: watched.__dict__["results"], put)}
+        )
+        try:
+            module.results = results
+            yield
+        finally:
+            module.__class__ = own
+            module.results = results
+
+    def _watched(self, results: Any) -> Any:
         if isinstance(results, list):
             self._records = results
             return _Watched(results, self._turn)
