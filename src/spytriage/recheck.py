@@ -29,7 +29,7 @@ from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_identities
 from spytriage.finding_kinds import Level
 from spytriage.findings import grade
-from spytriage.handoff import LARGEST, OBSERVABLES, SKETCH, read_handoff
+from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SKETCH, read_handoff
 from spytriage.i18n import _, current_language, using_language
 from spytriage.indicators.kept import KeptMatcher, keys_by_set, keys_of_indicator
 from spytriage.jsontext import readable
@@ -231,6 +231,14 @@ class _Work:
 
     def _recheck(self, name: str, path: Path) -> tuple[Row, dict[str, bytes]]:
         files = _CaseFiles(path)
+        try:
+            return self._compare(name, files)
+        except NotOpenedError:
+            if files.are_as_listed():
+                raise
+            raise DamagedError("a sealed file is not the one that the manifest lists") from None
+
+    def _compare(self, name: str, files: _CaseFiles) -> tuple[Row, dict[str, bytes]]:
         content = files.read("report.json")
         if content is None:
             return Row(name, Status.NOT_A_CASE), {}
@@ -318,6 +326,15 @@ class _CaseFiles:
         if len(data) > LARGEST:
             raise DamagedError("larger than a hand-off can be")
         return data
+
+    def are_as_listed(self) -> bool:
+        """Return whether the sealed files are those that the manifest lists, if there is one that can be read."""
+        try:
+            listed = {entry["name"]: entry["sha256"] for entry in json.loads(self.read(MANIFEST) or b"")["files"]}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return True
+        sealed = {name: self.read(name) for name in (SKETCH, OBSERVABLES)}
+        return all(listed.get(name) == hashlib.sha256(data).hexdigest() for name, data in sealed.items() if data)
 
 
 def _report(content: bytes) -> Report:
@@ -425,25 +442,33 @@ def _looked_at(cases: Sequence[_Case], request: Request, jobs: int) -> Iterator[
     batches = iter([cases[start : start + _BATCH] for start in range(0, len(cases), _BATCH)])
     lost: list[_Case] = []
     while True:
-        yield from _in_processes(batches, request, jobs, lost)
+        yield from _in_processes(batches, request, jobs, 2 * jobs, lost)
         if not lost:
             return
         # A case took its process down, and with it all others: those that were under way are looked at one by one.
-        for name, path in lost:
-            left: list[_Case] = []
-            yield from _in_processes(iter([[(name, path)]]), request, 1, left)
-            yield from ((Row(lost_name, Status.CRASHED), {}) for lost_name, _path in left)
+        alone = iter([[case] for case in lost])
         lost = []
+        while True:
+            culprits: list[_Case] = []
+            yield from _in_processes(alone, request, 1, 1, culprits)
+            if not culprits:
+                break
+            yield from ((Row(name, Status.CRASHED), {}) for name, _path in culprits)
 
 
-def _in_processes(batches: Iterator[Sequence[_Case]], request: Request, jobs: int, lost: list[_Case]) -> Iterator[Done]:
-    """Look at batches in processes; cases that were under way when one of them died are added to `lost`."""
+def _in_processes(
+    batches: Iterator[Sequence[_Case]], request: Request, jobs: int, most: int, lost: list[_Case]
+) -> Iterator[Done]:
+    """Look at batches in processes, at most so many at a time.
+
+    When a process dies, the cases that were under way are added to `lost`, and nothing new is begun.
+    """
     # Started anew and not forked: a process of ours may have threads, and macOS does not fork.
     context = multiprocessing.get_context("spawn")
     pending: dict[Future[list[Done]], Sequence[_Case]] = {}
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(request,)) as pool:
         while True:
-            for batch in itertools.islice(batches, 0 if lost else 2 * jobs - len(pending)):
+            for batch in itertools.islice(batches, 0 if lost else most - len(pending)):
                 try:
                     pending[pool.submit(_recheck_batch, batch)] = batch
                 except BrokenProcessPool:
