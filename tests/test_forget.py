@@ -15,8 +15,7 @@ import pytest
 
 from spytriage import custody
 from spytriage.custody import Event
-from spytriage.doctor import State, look_for_overdue
-from spytriage.doctor import Machine as _Machine
+from spytriage.doctor import Machine, State, look_for_overdue
 from spytriage.errors import SpytriageError
 from spytriage.forget import find_overdue, forget, read_case, require_due
 from spytriage.handoff import pack, read_handoff
@@ -65,7 +64,7 @@ def test_a_case_is_gone_from_its_folder_and_its_zip_and_its_custody_says_so(case
     assert [path.name for path in case.iterdir()] == ["custody.jsonl"]
     assert not case.with_name("case.zip").exists()
     assert events(case)[-1] is Event.DELETED
-    assert len(done.removed) == 9
+    assert len(done.removed) == 8  # the zip, three that were sealed, report.json and what is made of it
     assert (done.noted, done.left) == (True, [])
 
 
@@ -160,7 +159,7 @@ def test_doctor_finds_what_is_overdue_also_in_folders_of_folders_and_zips(case: 
 
 def test_doctor_says_when_a_case_cannot_be_read(case: Path) -> None:
     (case / "report.json").write_bytes(b"{")
-    (found,) = look_for_overdue([case.parent], _Machine())
+    (found,) = look_for_overdue([case.parent], Machine())
     assert (found.state, found.word) == (State.UNKNOWN, "unreadable")
 
 
