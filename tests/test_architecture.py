@@ -16,7 +16,8 @@ SHARED = {
     "custody", "evidence", "handoff", "observables", "signing", "stix_parts",
 }  # fmt: skip
 COMPOSERS = {
-    "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py", "limits.py", "__main__.py",
+    "batch.py", "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py", "limits.py",
+    "__main__.py",
 }  # fmt: skip
 
 

@@ -317,9 +317,16 @@ def test_an_identity_of_somebody_else_opens_nothing(case: Path, tmp_path: Path) 
 
 def test_a_second_case_of_a_name_is_not_taken_for_the_first(case: Path, tmp_path: Path) -> None:
     shutil.copytree(case, tmp_path / "elsewhere" / "one")
-    cases, rows = find_cases([case, tmp_path / "elsewhere"])
+    cases, rows = find_cases([case, tmp_path / "elsewhere" / "one"])
     assert [name for name, _path in cases] == ["one"]
     assert rows == [Row("one", Status.DUPLICATE)]
+
+
+def test_cases_of_several_folders_are_told_apart(case: Path, tmp_path: Path) -> None:
+    shutil.copytree(case, tmp_path / "elsewhere" / "one")
+    cases, rows = find_cases([tmp_path / "cases", tmp_path / "elsewhere", tmp_path / "nowhere"])
+    assert [name for name, _path in cases] == ["cases-one", "elsewhere-one"]
+    assert rows == [Row("nowhere", Status.NOT_A_CASE)]
 
 
 def test_a_case_whose_consent_has_run_out_is_not_opened(

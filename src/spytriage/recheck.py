@@ -157,20 +157,23 @@ class Request:
 def find_cases(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[Row]]:
     """Return the cases at these paths by name, and a row for each path that is none and for each name that is taken.
 
-    A path is the folder of a report, its zip, or a folder of such folders and zips; a zip beside a folder of its name
-    is that case's own.
+    A path is the folder of a report, its zip, or a folder of such folders and zips, whose name comes before that of
+    each case when there are several; a zip beside a folder of its name is that case's own.
     """
     cases: dict[str, Path] = {}
     rows: list[Row] = []
     for path in paths:
-        for found in _cases_at(path):
-            name = found.name.removesuffix(".zip") if found.is_file() else found.resolve().name
-            if not found.exists() or (found == path and not _is_case(found)):
+        found = _cases_in(path)
+        # `batch` numbers the cases of each of its folders from 1.
+        of_folder = f"{path.resolve().name}-" if found and len(paths) > 1 else ""
+        for case in found or [path]:
+            name = of_folder + (case.name.removesuffix(".zip") if case.is_file() else case.resolve().name)
+            if not _is_case(case):
                 rows.append(Row(name, Status.NOT_A_CASE))
             elif name in cases:
                 rows.append(Row(name, Status.DUPLICATE))
             else:
-                cases[name] = found
+                cases[name] = case
     return list(cases.items()), rows
 
 
@@ -178,14 +181,15 @@ def _is_case(path: Path) -> bool:
     return (path / "report.json").is_file() if path.is_dir() else path.suffix == ".zip" and path.is_file()
 
 
-def _cases_at(path: Path) -> list[Path]:
+def _cases_in(path: Path) -> list[Path]:
+    """Return the cases in a folder of cases; nothing when the path is no such folder."""
     if not path.is_dir() or _is_case(path):
-        return [path]
+        return []
     with os.scandir(path) as entries:
         names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     folders = {name for name in names if (path / name / "report.json").is_file()}
     zips = [name for name in names if name.endswith(".zip") and name.removesuffix(".zip") not in folders]
-    return [path / name for name in sorted([*folders, *zips])] or [path]
+    return [path / name for name in sorted([*folders, *zips])]
 
 
 # --- One case -----------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ _COMMANDS = {
     "recheck": "spytriage.cli.recheck:command",
     "forget": "spytriage.cli.forget:command",
     "unseal": "spytriage.cli.unseal:command",
+    "batch": "spytriage.cli.batch:command",
+    "aggregate": "spytriage.cli.aggregate:command",
 }
 
 
