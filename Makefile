@@ -6,13 +6,17 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types docs reference kit picture lock clean
+.PHONY: demo test fuzz lint types docs reference kit picture lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
 
 test: $(READY_DEV)  ## Set up, then run all tests.
 	$(VENV)/bin/pytest --numprocesses auto
+
+SECONDS := 60
+fuzz: $(READY_DEV)  ## Fuzz every parser of ours for a minute each (Linux on x86_64; what is found lies in fuzz-found/).
+	$(VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
 lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .

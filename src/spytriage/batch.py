@@ -217,7 +217,7 @@ def check_one(task: Task) -> Result:
                "--output", str(task.output / phone.folder), "--quiet", *task.options]  # fmt: skip
     try:
         status, said = _run(command, os.environ | _password_of(task))
-    except (OSError, SpytriageError) as error:
+    except (OSError, ValueError, SpytriageError) as error:  # ValueError: a path that no system has
         return Result(phone, State.FAILED, why=str(error))
     # Whatever it ended with: reports are whole, and one that a killed batch left running may have written it.
     if result := finished(task.output, phone):
@@ -261,7 +261,7 @@ def finished(output: Path, phone: Phone) -> Result | None:
             report = json.loads(handle.read())
         outcome, until = Outcome(report["outcome"]), report["consent"]["keep_until"]
         return Result(phone, State.CHECKED, outcome, date.fromisoformat(until) if until else None)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -294,7 +294,7 @@ def _known(output: Path) -> dict[str, int]:
         if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
             raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
         return dict(numbers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpytriageError(
             _("This is not a folder that `spytriage batch` wrote."),
             path=output,

@@ -188,4 +188,4 @@ def _print(results: Sequence[Result], output: Path) -> None:
             len(late),
         )
         console.print(Text(text.format(count=len(late), numbers=", ".join(result.phone.folder for result in late))))
-    console.print(Text(_("Overview: {path}").format(path=output / "index.html")))
+    console.print(Text(_("Overview: {path}").format(path=printable(str(output / "index.html")))))

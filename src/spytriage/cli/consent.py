@@ -12,6 +12,7 @@ from spytriage.cli.options import checked_on, language_option
 from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.text import printable
 
 
 @click.group(
@@ -61,7 +62,7 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
     else:
         consent = ask(until, form_reference)
     consent.write(output)
-    click.echo(_("Consent record written: {path}").format(path=output))
+    click.echo(_("Consent record written: {path}").format(path=printable(str(output))))
 
 
 @group.command("show", help=_("Show a consent record."))
