@@ -157,6 +157,17 @@ def test_doctor_finds_what_is_overdue_also_in_folders_of_folders_and_zips(case: 
     assert list(find_overdue([tmp_path], UNTIL)) == []
 
 
+def test_doctor_says_when_a_folder_is_not_there(tmp_path: Path) -> None:
+    assert [row.word for row in look_for_overdue([tmp_path / "nowhere"])] == ["unreadable"]
+    assert [row.word for row in look_for_overdue([tmp_path])] == ["none"]
+
+
+def test_doctor_takes_a_zip(case: Path) -> None:
+    path = zipped(case)
+    shutil.rmtree(case)
+    assert list(find_overdue([path], AFTER)) == [(path, UNTIL)]
+
+
 def test_doctor_says_when_a_case_cannot_be_read(case: Path) -> None:
     (case / "report.json").write_bytes(b"{")
     (found,) = look_for_overdue([case.parent], Machine())

@@ -170,6 +170,7 @@ def _cases_below(folder: Path, depth: int) -> Iterator[Path]:
     try:
         inside = sorted(folder.iterdir())
     except OSError:
+        yield folder  # a zip; or nobody can tell what is in it, which must not pass for nothing
         return
     for path in inside:
         if path.is_dir() and not path.is_symlink() and depth:

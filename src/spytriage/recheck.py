@@ -185,8 +185,10 @@ def _cases_in(path: Path) -> list[Path]:
     """Return the cases in a folder of cases; nothing when the path is no such folder."""
     if not path.is_dir() or _is_case(path):
         return []
-    with os.scandir(path) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    try:
+        names = sorted(child.name for child in path.iterdir() if not child.name.startswith("."))
+    except OSError:
+        return []
     folders = {name for name in names if (path / name / "report.json").is_file()}
     zips = [name for name in names if name.endswith(".zip") and name.removesuffix(".zip") not in folders]
     return [path / name for name in sorted([*folders, *zips])]
