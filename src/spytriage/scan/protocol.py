@@ -51,6 +51,9 @@ class Job:
     root: str = ""  # where in an archive the acquisition begins: "" or "a/b/"
     password: str = field(default="", repr=False)  # of an encrypted Android backup
     keep: bool = False  # whether to tell what was looked up
+    seconds: float = 1800.0  # of processor time for one module, and for starting
+    file_bytes: int = 16 << 30  # of the largest file that the worker writes
+    open_files: int = 512  # at the same time
 
     def to_line(self) -> bytes:
         """Return the job as one line."""
@@ -70,6 +73,7 @@ class Job:
                 "root": self.root,
                 "password": self.password,
                 "keep": self.keep,
+                "limits": [self.seconds, self.file_bytes, self.open_files],
                 "keys": self.keys and _keys_to_json(self.keys),
             }
         )
@@ -95,6 +99,7 @@ class Job:
             data["root"],
             data["password"],
             data["keep"],
+            *data["limits"],
         )
 
 

@@ -204,6 +204,7 @@ def scan(
                 root=root,
                 password=password,
                 keep=keep,
+                seconds=limits.seconds,
             )
             try:
                 with _worker(command, place) as process:
@@ -286,7 +287,7 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
             waiting += read
             *lines, rest = waiting.split(b"\n")
             for line in lines:
-                if not line.startswith(b'{"m":"alert"'):
+                if not line.startswith((b'{"m":"alert"', b'{"m":"observed"')):
                     deadline = time.monotonic() + seconds
                 yield bytes(line)
             waiting = bytearray(rest)
@@ -297,6 +298,8 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
 def _cause_of_death(status: int) -> _WorkerLostError:
     if status == OUT_OF_MEMORY_EXIT:
         return _WorkerLostError(Reason.OUT_OF_MEMORY)
+    if status == -signal.SIGXCPU:
+        return _WorkerLostError(Reason.TIMED_OUT, "of processor time")
     if status < 0:
         names = {number.value: number.name for number in signal.Signals}  # real-time signals have none
         return _WorkerLostError(Reason.WORKER_DIED, names.get(-status, f"signal {-status}"))
