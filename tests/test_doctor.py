@@ -172,7 +172,15 @@ def test_sets_are_missing_damaged_fresh_or_old(machine: Machine) -> None:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_every_word_has_a_sentence_and_every_problem_an_advice(language: str) -> None:
-    values = {"megabytes": 1, "day": "2026-11-21", "installed": "1", "wanted": "2", "count": 1, "days": 3}
+    values = {
+        "megabytes": 1,
+        "day": "2026-11-21",
+        "installed": "1",
+        "wanted": "2",
+        "count": 1,
+        "days": 3,
+        "path": "case",
+    }
     with using_language(language):
         for name, word in doctor._SENTENCES:
             diagnosis = Diagnosis(name, State.PROBLEM, word, values)

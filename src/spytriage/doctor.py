@@ -21,6 +21,7 @@ from pathlib import Path
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _, deferred
+from spytriage.text import printable
 
 _OLD_SETS_DAYS = 30
 _LEAST_MEMORY = 512 << 20  # bytes of memory-backed storage: room for the databases of a full phone
@@ -234,6 +235,20 @@ def _sets(machine: Machine) -> Diagnosis:
     return Diagnosis("sets", *((State.OK, "fresh") if age <= _OLD_SETS_DAYS else (State.PROBLEM, "old")), values)
 
 
+def look_for_overdue(folders: Sequence[Path], machine: Machine | None = None) -> tuple[Diagnosis, ...]:
+    """Look for cases below these folders that their consent does not allow to be kept any longer."""
+    from spytriage.forget import find_overdue  # noqa: PLC0415
+
+    today = (machine or Machine()).now.date()
+    found = tuple(
+        Diagnosis("kept", State.PROBLEM, "overdue", {"path": printable(str(path)), "day": day.isoformat()})
+        if day
+        else Diagnosis("kept", State.UNKNOWN, "unreadable", {"path": printable(str(path))})
+        for path, day in find_overdue(list(folders), today)
+    )
+    return found or (Diagnosis("kept", State.OK, "none"),)
+
+
 # --- Words ------------------------------------------------------------------------------------------------------
 
 _OTHERS_DUMP = deferred(
@@ -275,6 +290,9 @@ _SENTENCES: Mapping[tuple[str, str], str] = {
     ("sets", "fresh"): deferred("Indicator sets: {count} installed, the newest {days} days old."),
     ("sets", "old"): deferred("Indicator sets: {count} installed, the newest {days} days old."),
     ("sets", "embedded-only"): deferred("Indicator sets: only the embedded core set is there."),
+    ("kept", "none"): deferred("Cases: none in these folders has to be deleted by today."),
+    ("kept", "overdue"): deferred("Case {path}: its consent ran until {day}."),
+    ("kept", "unreadable"): deferred("Case {path}: whether it has to be deleted cannot be told."),
     ("sets", "damaged"): deferred("Indicator sets: one is missing or was changed."),
 }
 _ADVICE: Mapping[str, str] = {
@@ -286,5 +304,6 @@ _ADVICE: Mapping[str, str] = {
     "worker-evidence": deferred("Check a copy, or a memory stick or disk that is mounted read-only."),
     "clock": deferred("Set the clock: the report states the day of the check, and consent can expire."),
     "mvt": deferred("Install spytriage again."),
+    "kept": deferred("Delete it with `spytriage forget`."),
     "sets": deferred("Get current sets with `spytriage indicators update`, on a machine with network."),
 }

@@ -205,13 +205,30 @@ def read_identities(path: Path) -> tuple[Any, ...]:
     Raises:
         SpytriageError: the file cannot be read or holds no such key.
     """
-    import pyrage  # noqa: PLC0415
+    return parse_identities(read_identity_file(path), path)
 
+
+def read_identity_file(path: Path) -> bytes:
+    """Return the bytes of a file of secret keys, once: it may be a pipe.
+
+    Raises:
+        SpytriageError: the file cannot be read.
+    """
     try:
         with path.open("rb") as handle:
-            data = handle.read(_MAX_IDENTITY_BYTES)
+            return handle.read(_MAX_IDENTITY_BYTES)
     except OSError as error:
         raise SpytriageError(_("The identity file cannot be read."), path=path, hint=_("Check the path.")) from error
+
+
+def parse_identities(data: bytes, path: Path) -> tuple[Any, ...]:
+    """Return the secret keys in a file's bytes; the path is for the message.
+
+    Raises:
+        SpytriageError: there is none.
+    """
+    import pyrage  # noqa: PLC0415
+
     try:
         if b"-----BEGIN" in data:
             return (pyrage.ssh.Identity.from_buffer(data),)

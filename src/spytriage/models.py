@@ -145,6 +145,42 @@ class Matcher(Protocol):
     def android_property(self, value: object) -> Match | None: ...  # noqa: D102
 
 
+class LookUp(StrEnum):
+    """The ways in which a value of the phone is looked up: the methods of `Matcher`."""
+
+    URL = "url"
+    PROCESS = "process"
+    EMAIL = "email"
+    FILE_NAME = "file_name"
+    FILE_PATH = "file_path"
+    FILE_PATH_PROCESS = "file_path_process"
+    PROFILE = "profile"
+    FILE_HASH = "file_hash"
+    APP_CERTIFICATE = "app_certificate"
+    APP_ID = "app_id"
+    ANDROID_PROPERTY = "android_property"
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """A value that was looked up on a phone, reduced to what is compared, without its record. Raw."""
+
+    look_up: LookUp
+    value: str  # see spytriage.indicators.kept
+    module: str  # MVT's class name
+    day: date | None  # UTC, of the first record that holds it, where one says so
+    count: int  # how many look-ups it stands for
+    sent: bool = False  # the records are messages that the phone's owner sent
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the matcher saw on a phone, deduplicated. Raw: leaves only sealed."""
+
+    observables: tuple[Observable, ...]
+    left_out: Mapping[str, int]  # by module: how many more there were than fit the bounds
+
+
 class Outcome(StrEnum):
     """What a check came to. A match stays a match when coverage is partial."""
 
@@ -263,6 +299,7 @@ class ScanResult:
     engine: str  # "mvt"
     engine_version: str
     copied_to_disk: bool = False  # temporary copies in clear did not fit into memory-backed storage
+    kept: Kept | None = field(default=None, repr=False)  # when the matcher's look-ups were to be kept
 
 
 # --- Redacted types: what may leave -------------------------------------------------------------------------------

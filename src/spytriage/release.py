@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spytriage import custody, evidence
+from spytriage import custody, evidence, observables
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import KINDS, FindingId, Level
-from spytriage.handoff import CUSTODY
+from spytriage.handoff import CUSTODY, EVIDENCE
 from spytriage.i18n import _, every_message
 from spytriage.jsontext import canonical, readable
 from spytriage.models import (
@@ -30,6 +30,7 @@ from spytriage.models import (
     Fact,
     Finding,
     Indicator,
+    Kept,
     MatchRule,
     Pseudonym,
     PseudonymKind,
@@ -87,11 +88,32 @@ def _everywhere_else(report: Report) -> dict[str, bytes]:
     }
 
 
-def _sealed(request: Check, examined: Examined) -> tuple[Report, Callable[[bytes], bytes] | None]:
-    """Return the report with commitments to its evidence, and what seals the evidence; neither without recipients."""
-    report, recipients = examined.report, request.recipients
-    if recipients is None:
-        return report, None
+_Seal = Callable[[bytes], dict[str, bytes]]
+
+
+def _sealed(request: Check, examined: Examined) -> tuple[Report, _Seal | None]:
+    """Return the report with commitments to its evidence, and what seals what is to be sealed, if anything is."""
+    report, kept, seal = examined.report, examined.kept, None
+    if request.recipients and request.consent.allows_sealing:
+        report, seal = _with_evidence(request, examined, request.recipients)
+    if request.recipients is None or kept is None:
+        return report, seal
+    return report, _also_observables(seal, kept, request.recipients)
+
+
+def _also_observables(seal: _Seal | None, kept: Kept, recipients: evidence.Recipients) -> _Seal:
+    from spytriage.indicators.kept import keys_of_value
+
+    def seal_both(report_json: bytes) -> dict[str, bytes]:
+        keys = (key for observable in kept.observables for key in keys_of_value(observable.look_up, observable.value))
+        files = seal(report_json) if seal else {}
+        return files | observables.seal(kept, keys, report_json, recipients)
+
+    return seal_both
+
+
+def _with_evidence(request: Check, examined: Examined, recipients: evidence.Recipients) -> tuple[Report, _Seal]:
+    report = examined.report
     raw = evidence.collect(examined.behind, lambda name: request.policy.rules_for(name).keys(), request.key.secret)
     promised = {sealed.ref: evidence.commitments(sealed) for sealed in raw.findings}
     committed = replace(
@@ -99,7 +121,7 @@ def _sealed(request: Check, examined: Examined) -> tuple[Report, Callable[[bytes
         findings=tuple(replace(finding, commitments=promised[f"F{finding.ref}"]) for finding in report.findings),
         redaction=replace(report.redaction, recipients=recipients.count),
     )
-    return committed, lambda report_json: evidence.seal(raw, report_json, recipients)
+    return committed, lambda report_json: {EVIDENCE: evidence.seal(raw, report_json, recipients)}
 
 
 def _require_published(report: Report, request: Check) -> None:

@@ -47,8 +47,11 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     guard = Guard(*folders)
     guard.lock()
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
+    from spytriage.findings import time_of, was_sent  # noqa: PLC0415
+    from spytriage.indicators.kept import reduced  # noqa: PLC0415
     from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415
     from spytriage.scan import mvt_engine  # noqa: PLC0415
+    from spytriage.scan.observing import Recorder  # noqa: PLC0415
 
     places = {indicator.key: place for place, indicator in enumerate(job.indicators)}
 
@@ -58,7 +61,8 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
         messages.write(encode(message, places))
         messages.flush()
 
-    engine = mvt_engine.Engine(job, SetMatcher(job.indicators), guard, emit)
+    recorder = Recorder(reduced, time_of, was_sent) if job.keep else None
+    engine = mvt_engine.Engine(job, SetMatcher(job.indicators), guard, emit, recorder)
     if engine.prepare(extra_modules):
         while True:
             engine.run(Run.from_line(requests.get()))

@@ -390,8 +390,8 @@ class TestWhatItSays:
 
 @pytest.mark.parametrize("belongs", [True, False])
 def test_sealed_evidence_is_compared_by_those_who_can_open_it(belongs: bool) -> None:
-    def unseal(evidence: bytes, report_json: bytes) -> None:
-        assert (evidence, report_json) == (b"sealed", to_json(handoffs.MATCH))
+    def unseal(files: Mapping[str, bytes]) -> None:
+        assert (files["evidence.age"], files["report.json"]) == (b"sealed", to_json(handoffs.MATCH))
         if not belongs:
             raise SpytriageError("Another case.")
 

@@ -54,6 +54,8 @@ _COMMANDS = {
     "custody": "spytriage.cli.handoff:custody_group",
     "review": "spytriage.cli.review:group",
     "report": "spytriage.cli.render:group",
+    "recheck": "spytriage.cli.recheck:command",
+    "forget": "spytriage.cli.forget:command",
     "unseal": "spytriage.cli.unseal:command",
     "batch": "spytriage.cli.batch:command",
     "aggregate": "spytriage.cli.aggregate:command",

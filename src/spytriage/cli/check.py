@@ -88,6 +88,14 @@ from spytriage.models import Tlp
         "Needs the consent share-sealed. Repeatable."
     ),
 )
+@click.option(
+    "--keep-observables",
+    is_flag=True,
+    help=_(
+        "Keep what was looked up, without any message, in observables.age for the keys of --seal-to, so that "
+        "`spytriage recheck` can look for newer indicators. Needs the consent keep-observables."
+    ),
+)
 @password_options
 @jobs_option()
 @tlp_option()
@@ -103,6 +111,7 @@ def command(
     identity: Path | None,
     policy: str,
     recipients: tuple[str, ...],
+    keep_observables: bool,
     password_file: Path | None,
     key_file: Path | None,
     jobs: int,
@@ -135,6 +144,7 @@ def command(
         key=CaseKey.new(),
         policy=load_policy(policy),
         recipients=parse_recipients(recipients) if recipients else None,
+        keep_observables=keep_observables,
         unlock=unlock,
         identity=identity,
         password=password,

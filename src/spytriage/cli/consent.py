@@ -100,7 +100,11 @@ def ask(keep_until: date | None = None, form_reference: str | None = None) -> Co
         Grant.SHARE_REDACTED: _("May the redacted report be given to a reviewer?"),
         Grant.SHARE_SEALED: _("May sealed evidence be given to the reviewers that you name?"),
         Grant.AGGREGATE: _("May the result be counted in statistics without your name?"),
-        Grant.KEEP_OBSERVABLES: _("May what was looked at be kept, sealed, for checks with newer indicators?"),
+        Grant.KEEP_OBSERVABLES: _(
+            "May what was looked at be kept, sealed, for checks with newer indicators? It holds names of web sites, "
+            "e-mail addresses, apps, programs and files with the first day of each; no message, and of web addresses "
+            "no page or search that could be read."
+        ),
     }
     click.echo(_("The answers are about this check only. Every question can be answered with no."), err=True)
     data_owner = _yes(_("Was the person who uses the phone asked, freely and with full information?"))

@@ -49,14 +49,9 @@ class _Part:
 
 def to_html(report: Report) -> bytes:
     """Return report.html in the current language: UTF-8, self-contained, the same bytes for the same report."""
-    style = (_TEMPLATES / "report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = _environment().get_template("report.html.jinja")
-    return page.render(
+    return render_page(
+        "report.html.jinja",
         report=report,
-        language=current_language(),
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
         outcome=texts.outcome_texts(report.outcome),
         limits=[limit for limit in report.told_limits if limit.id not in _TOLD_ELSEWHERE],
         demo=texts.limit_text(Limit(LimitId.DEMO)),
@@ -68,6 +63,19 @@ def to_html(report: Report) -> bytes:
         most_days=_MOST_DAYS,
         most_unusable=_MOST_UNUSABLE,
         schema_version=SCHEMA_VERSION,
+    )
+
+
+def render_page(template: str, **values: object) -> bytes:
+    """Return a page that holds its style and allows nothing else, in the current language."""
+    style = (_TEMPLATES / "report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = _environment().get_template(template)
+    return page.render(
+        language=current_language(),
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        style=style,
+        **values,
     ).encode()
 
 

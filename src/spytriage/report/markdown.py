@@ -34,13 +34,13 @@ def _outcome(report: Report) -> Iterator[str]:
     for sentence in (words.meaning, words.not_meaning):
         yield ""
         yield sentence
-    yield _heading(_("What to do now"))
+    yield heading(_("What to do now"))
     for number, step in enumerate(words.next_steps, start=1):
         yield f"{number}. {step}"
 
 
 def _coverage(report: Report) -> Iterator[str]:
-    yield _heading(_("What was checked"))
+    yield heading(_("What was checked"))
     yield _row(_("Part of the phone"), _("State"), _("Records"), _("Remark"))
     yield "|---|---|---:|---|"
     for state, modules in by_state(report.modules):
@@ -51,7 +51,7 @@ def _coverage(report: Report) -> Iterator[str]:
 
 
 def _findings(report: Report) -> Iterator[str]:
-    yield _heading(_("Findings"))
+    yield heading(_("Findings"))
     groups = grouped(report.findings)
     if not groups:
         yield _("There are no findings. The table above says what that rests on.")
@@ -62,11 +62,12 @@ def _findings(report: Report) -> Iterator[str]:
         for sentence in (text.seen, text.meaning, text.next_step):
             yield sentence + "\n"
         for finding in group.findings:
-            yield f"- {_observation(finding)}"
+            yield f"- {observation(finding)}"
         yield ""
 
 
-def _observation(finding: RedactedFinding) -> str:
+def observation(finding: RedactedFinding) -> str:
+    """Return a finding on one line."""
     day = str(finding.day) if finding.day else _("day not known")
     records = ngettext("%(count)d record", "%(count)d records", finding.count) % {"count": finding.count}
     unnamed, word = _("no family named"), _("set")
@@ -75,26 +76,27 @@ def _observation(finding: RedactedFinding) -> str:
         for indicator in finding.indicators
         for claim in indicator.attributions
     )
-    return " · ".join((day, records, _plain(finding.artefact), *map(_plain, claims)))
+    return " · ".join((day, records, plain(finding.artefact), *map(plain, claims)))
 
 
 def _limits(report: Report) -> Iterator[str]:
-    yield _heading(_("Limits of this check"))
+    yield heading(_("Limits of this check"))
     for limit in report.told_limits:
         yield f"- {texts.limit_text(limit)}"
 
 
 def _about(report: Report) -> Iterator[str]:
-    yield _heading(_("Method"))
+    yield heading(_("Method"))
     for loaded in report.sets:
-        yield f"- {_plain(loaded.title)} ({_plain(loaded.publisher)}): SHA-256 `{_plain(loaded.sha256)}`"
+        yield f"- {plain(loaded.title)} ({plain(loaded.publisher)}): SHA-256 `{plain(loaded.sha256)}`"
     tool = report.tool
-    yield f"- spytriage {_plain(tool.version)}, {_plain(tool.engine)} {_plain(tool.engine_version)}"
+    yield f"- spytriage {plain(tool.version)}, {plain(tool.engine)} {plain(tool.engine_version)}"
     yield ""
     yield _("Made by a program. Nobody has reviewed it unless a review comes with it.")
 
 
-def _heading(title: str) -> str:
+def heading(title: str) -> str:
+    """Return the heading of a section."""
     return f"\n## {title}\n"
 
 
@@ -102,5 +104,6 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return text of a set of which nothing makes a link, an image or markup."""
     return _MARKUP.sub(r"\\\1", _MADE_INTO_LINKS.sub(r"[\g<0>]", printable(text)))

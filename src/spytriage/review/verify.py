@@ -21,7 +21,7 @@ from spytriage import custody
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Level, Trace
-from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SIGNATURE, UnsafeHandOffError, read_handoff
+from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SEALED, SIGNATURE, UnsafeHandOffError, read_handoff
 from spytriage.i18n import LANGUAGES, using_language
 from spytriage.jsontext import canonical
 from spytriage.models import CoverageState, LimitId, Outcome, Report
@@ -150,9 +150,9 @@ class Knowledge:
     write_report: Callable[[Report], bytes]  # report.json
     renderings: Callable[[Report], Mapping[str, bytes]]  # by name, in the current language
     manifest: Callable[[Report, Mapping[str, bytes], Mapping[str, Any]], bytes]
-    unseal: Callable[[bytes, bytes], object] | None = None
-    """With an identity that can open the evidence: takes evidence.age and report.json, and raises SpytriageError when
-    they do not belong together."""
+    unseal: Callable[[Mapping[str, bytes]], object] | None = None
+    """With an identity that can open what is sealed: takes the files by name, and raises SpytriageError when a sealed
+    one does not belong to report.json."""
 
 
 @dataclass(slots=True)
@@ -342,13 +342,14 @@ def _indicator_sets(case: _Case) -> _Outcome:
 
 def _sealed_evidence(case: _Case) -> _Outcome:
     """The sealed evidence is what the report committed itself to; only who can open it can tell."""
-    if EVIDENCE not in case.files:
-        promised = case.report is not None and case.report.redaction.recipients > 0
-        return (Result.FAILED, Why.FILES_MISSING, EVIDENCE) if promised else (Result.PASSED, Why.NOTHING_SEALED)
+    if EVIDENCE not in case.files and case.report is not None and case.report.redaction.recipients > 0:
+        return (Result.FAILED, Why.FILES_MISSING, EVIDENCE)
+    if not any(name in case.files for name in SEALED):
+        return (Result.PASSED, Why.NOTHING_SEALED)
     if case.knowledge.unseal is None:
         return (Result.NOT_DONE, Why.NO_IDENTITY)
     try:
-        case.knowledge.unseal(case.files[EVIDENCE], case.files["report.json"])
+        case.knowledge.unseal(case.files)
     except SpytriageError as error:
         return (Result.FAILED, Why.EVIDENCE_OF_ANOTHER, error.message)
     return _GOOD

@@ -85,6 +85,7 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More
+from spytriage.scan.observing import Recorder
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
@@ -158,7 +159,7 @@ def _chains(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
 class Engine:
     """MVT in this process, which runs the modules of a job one by one."""
 
-    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit) -> None:
+    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit, recorder: Recorder | None = None) -> None:
         """Prepare to work.
 
         Args:
@@ -166,9 +167,10 @@ class Engine:
             matcher: what to look for.
             guard: the lock of this process; tells whether a module tried to open a connection.
             emit: takes each message.
+            recorder: takes down what is looked up, when that is to be kept.
         """
         logging.disable(logging.CRITICAL)  # MVT's log quotes the phone, and formatting it costs time
-        self.job, self.matcher, self.guard, self.emit = job, matcher, guard, emit
+        self.job, self.matcher, self.guard, self.emit, self.recorder = job, matcher, guard, emit, recorder
         self.modules: dict[str, tuple[MVTModule, _Part]] = {}
         self.ran: set[str] = set()  # in this process
         self.needed: set[str] = set()  # modules whose results another one asks for
@@ -340,13 +342,16 @@ class Engine:
         self.current = name
         self.ran.add(name)
         notes.begin(uses_embedded_plists=name != "Manifest", module=name)
-        # The results of a module that others need stay whole.
-        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=name in self.needed)
+        # The results of a module that others need stay whole, and so do all when what is looked up is to be kept.
+        whole = name in self.needed or self.recorder is not None
+        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole)
         if isinstance(notes, Reading):
             notes.rows = self.rows
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name, notes)
+        if self.recorder and coverage.reason is not Reason.OUT_OF_MEMORY:
+            self._observe(module, name, notes, self.recorder)
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -399,6 +404,28 @@ class Engine:
         if state in {CoverageState.NO_DATA, CoverageState.NOT_RUN}:
             records = None
         return ModuleCoverage(name, state, records, reason, detail, self.matcher.shortened_links)
+
+    def _observe(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> None:
+        """Have a module look everything up once more, and take down what it asks.
+
+        A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
+        """
+        recorder.begin(name)
+        indicators, alerts = module.indicators, module.alertstore
+        module.indicators = _RecordingIndicators(recorder, notes)
+        module.alertstore = _StreamingAlerts(name, lambda _message: None)
+        try:
+            with recorder.watching(module):
+                if more := MORE_CHECKS.get(name):
+                    _check_more(module, recorder, more)
+                if not (more and more.instead) and not _matches_nothing(module):
+                    module.check_indicators()
+        except Exception:  # noqa: BLE001 (evidence is hostile; the report's ledger says what became of the module)
+            recorder.missed()
+        finally:
+            module.indicators, module.alertstore = indicators, alerts
+        for message in recorder.messages():
+            self.emit(message)
 
     def _as_read(
         self, name: str, reading: _Notes, state: CoverageState, records: int | None
@@ -955,6 +982,20 @@ class _MatcherIndicators(Indicators):
 
     def check_android_property_name(self, property_name: str) -> IndicatorMatch | None:
         return self._look_up(self._matcher.android_property, property_name)
+
+
+class _RecordingIndicators(_MatcherIndicators):
+    """Knows of which record each link is that modules ask for in batches."""
+
+    def __init__(self, recorder: Recorder, reading: _Notes) -> None:
+        super().__init__(recorder, reading)
+        self._recorder = recorder
+
+    def check_url_batches(self, url_batches: Sequence[Sequence[str] | None]) -> list[IndicatorMatch | None]:
+        for place, links in enumerate(url_batches):
+            self._recorder.turn_to(place, of=len(url_batches))
+            super().check_url_batches([links])
+        return [None] * len(url_batches)
 
 
 def _merged(matches: list[Match | None]) -> Match | None:

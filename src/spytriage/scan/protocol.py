@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from spytriage.finding_kinds import Level
@@ -21,9 +22,11 @@ from spytriage.models import (
     CoverageState,
     Indicator,
     IndicatorType,
+    LookUp,
     Match,
     MatchRule,
     ModuleCoverage,
+    Observable,
     RawAlert,
     Reason,
 )
@@ -46,6 +49,7 @@ class Job:
     keys: BackupKeys | None = None  # of an encrypted iOS backup
     root: str = ""  # where in an archive the acquisition begins: "" or "a/b/"
     password: str = field(default="", repr=False)  # of an encrypted Android backup
+    keep: bool = False  # whether to tell what was looked up
     seconds: float = 1800.0  # of processor time for one module, and for starting
     file_bytes: int = 16 << 30  # of the largest file that the worker writes
     open_files: int = 512  # at the same time
@@ -65,6 +69,7 @@ class Job:
                 ],
                 "root": self.root,
                 "password": self.password,
+                "keep": self.keep,
                 "limits": [self.seconds, self.file_bytes, self.open_files],
                 "keys": self.keys and _keys_to_json(self.keys),
             }
@@ -88,6 +93,7 @@ class Job:
             data["keys"] and _keys_from_json(data["keys"]),
             data["root"],
             data["password"],
+            data["keep"],
             *data["limits"],
         )
 
@@ -148,6 +154,15 @@ class ReadSoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """Some of what the running module looked up, and how much more there was than is kept."""
+
+    module: str
+    observables: tuple[Observable, ...] = field(repr=False)
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CopiedToDisk:
     """A copy in clear is about to be written to disk: memory-backed storage has no room for it."""
 
@@ -159,7 +174,7 @@ class Refused:
     why: Refusal
 
 
-Message = Planned | Started | ReadSoFar | CopiedToDisk | RawAlert | ModuleCoverage | Refused
+Message = Planned | Started | ReadSoFar | CopiedToDisk | RawAlert | Observed | ModuleCoverage | Refused
 
 
 class BadMessageError(Exception):
@@ -205,6 +220,9 @@ def encode(message: Message, places: Mapping[tuple[str, str], int]) -> bytes:
                     "match": found,
                 }
             )
+        case Observed(module, observables, left_out):
+            seen = [[o.look_up, o.value, o.day and o.day.isoformat(), o.count, o.sent] for o in observables]
+            return _line({"m": "observed", "module": module, "rows": seen, "left_out": left_out})
         case CopiedToDisk():
             return _line({"m": "copied-to-disk"})
         case Refused(why):
@@ -249,6 +267,10 @@ def _decode(data: dict[str, Any], indicators: Sequence[Indicator]) -> Message:
                 event=dict(data["event"]),
                 match=_match(data["match"], indicators),
             )
+        case "observed":
+            module = _text(data["module"])
+            rows = tuple(_observable(module, *row) for row in data["rows"])
+            return Observed(module, rows, _count(data["left_out"]))
         case "copied-to-disk":
             return CopiedToDisk()
         case "refused":
@@ -279,6 +301,13 @@ def _match(data: dict[str, Any] | None, indicators: Sequence[Indicator]) -> Matc
     if not places or not all(isinstance(place, int) and 0 <= place < len(indicators) for place in places):
         raise ValueError("an alert names indicators of the job")
     return Match(tuple(indicators[place] for place in places), MatchRule(data["rule"]))
+
+
+def _observable(module: str, look_up: object, value: object, day: object, count: object, sent: object) -> Observable:
+    if not isinstance(sent, bool):
+        raise TypeError("expected yes or no")
+    first = None if day is None else date.fromisoformat(_text(day))
+    return Observable(LookUp(_text(look_up)), _text(value), module, first, _count(count), sent)
 
 
 def _count(value: object) -> int:

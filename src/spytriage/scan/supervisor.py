@@ -18,7 +18,17 @@ from typing import Protocol
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
-from spytriage.models import BackupKeys, CoverageState, Indicator, ModuleCoverage, RawAlert, Reason, ScanResult
+from spytriage.models import (
+    BackupKeys,
+    CoverageState,
+    Indicator,
+    Kept,
+    ModuleCoverage,
+    Observable,
+    RawAlert,
+    Reason,
+    ScanResult,
+)
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT
 from spytriage.scan.protocol import (
     MAX_LINE_BYTES,
@@ -26,6 +36,7 @@ from spytriage.scan.protocol import (
     CopiedToDisk,
     Job,
     Message,
+    Observed,
     Planned,
     ReadSoFar,
     Refused,
@@ -44,6 +55,8 @@ _READ_BYTES = 1 << 20
 _LONGEST_WAIT = 3600.0  # seconds; select takes no infinity
 _LONGEST = ("Manifest", "InteractionC", "SMS", "SafariHistory", "Whatsapp")
 _ALERT = b'{"m":"alert"'  # how a line begins that holds one
+MOST_OBSERVABLES = 2_000_000
+"""How many values of one phone are kept at most, all modules together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,9 @@ class _Ledger:
     coverage: dict[str, ModuleCoverage] = field(default_factory=dict)
     alerts: dict[str, list[RawAlert]] = field(default_factory=dict)
     alert_bytes: int = 0  # of all that are kept
+    observables: dict[str, list[Observable]] = field(default_factory=dict)
+    observed: int = 0  # of all modules
+    left_out: dict[str, int] = field(default_factory=dict)
     copied_to_disk: bool = False
 
     @property
@@ -95,16 +111,26 @@ class _Ledger:
         """Return whether every module is finished with."""
         return self.plan is not None and len(self.coverage) == len(self.plan.modules)
 
-    def result(self) -> ScanResult:
+    def keep(self, message: Observed) -> None:
+        """Keep what a module looked up, as far as there is room."""
+        kept = message.observables[: max(0, MOST_OBSERVABLES - self.observed)]
+        self.observed += len(kept)
+        self.observables.setdefault(message.module, []).extend(kept)
+        if left_out := message.left_out + len(message.observables) - len(kept):
+            self.left_out[message.module] = self.left_out.get(message.module, 0) + left_out
+
+    def result(self, *, keep: bool = False) -> ScanResult:
         """Return what came of the scan: in MVT's order, whatever order the modules ran in."""
         assert self.plan is not None
         modules = self.plan.modules
+        observables = tuple(seen for name in modules for seen in self.observables.get(name, ()))
         return ScanResult(
             modules=tuple(self.coverage[name] for name in modules),
             alerts=tuple(alert for name in modules for alert in self.alerts.get(name, ())),
             engine="mvt",
             engine_version=self.plan.engine_version,
             copied_to_disk=self.copied_to_disk,
+            kept=Kept(observables, self.left_out) if keep else None,
         )
 
 
@@ -129,6 +155,7 @@ def scan(
     password: str = "",
     jobs: int = 1,
     patience: float = PATIENCE,
+    keep: bool = False,
 ) -> ScanResult:
     """Run every module that MVT would run over an acquisition.
 
@@ -144,6 +171,7 @@ def scan(
         password: of an encrypted Android backup.
         jobs: how many workers at most run modules of an iOS backup side by side; the result does not depend on it.
         patience: seconds of work after which another worker pays.
+        keep: whether what is looked up is kept, too.
 
     Raises:
         SpytriageError: no worker could be started, or the acquisition cannot be unpacked.
@@ -160,6 +188,7 @@ def scan(
             keys=keys,
             root=root,
             password=password,
+            keep=keep,
             seconds=limits.seconds,
         )
 
@@ -167,7 +196,7 @@ def scan(
     # Of other kinds, each worker would have to unpack the acquisition again.
     crew = _Crew(job, command, progress, limits, jobs if kind == "ios-backup" else 1, patience)
     with crew.working():
-        return crew.finish().result()
+        return crew.finish().result(keep=keep)
 
 
 @dataclass(slots=True, eq=False)
@@ -355,21 +384,29 @@ class _Crew:
                 self._ledger.copied_to_disk = True
             case Refused(why):
                 raise refusal_error(why)
-            case Started() | RawAlert() | ReadSoFar() if message.module != worker.current:
-                raise BadMessageError("a message about a module that is not running")
-            case Started(module):
-                worker.deadline = time.monotonic() + self._limits.seconds
-                self._progress.started(module)
-            case RawAlert(module):
-                self._ledger.alerts.setdefault(module, []).append(message)
-            case ReadSoFar(module, rows):
-                self._progress.read(module, rows)
             case ModuleCoverage(name):
                 if name != worker.current:
                     raise BadMessageError("a line of the ledger for a module that is not running")
                 worker.current = None
                 self._end(message)
                 self._go_on(worker)
+            case _:
+                if message.module != worker.current:
+                    raise BadMessageError("a message about a module that is not running")
+                self._take_of_module(worker, message)
+
+    def _take_of_module(self, worker: _Worker, message: Started | RawAlert | ReadSoFar | Observed) -> None:
+        """Keep what the running module of a worker says."""
+        match message:
+            case Started(module):
+                worker.deadline = time.monotonic() + self._limits.seconds
+                self._progress.started(module)
+            case RawAlert(module):
+                self._ledger.alerts.setdefault(module, []).append(message)
+            case Observed():
+                self._ledger.keep(message)
+            case ReadSoFar(module, rows):
+                self._progress.read(module, rows)
 
     def _plan(self, worker: _Worker, plan: Planned) -> None:
         if worker.is_ready or (self._ledger.plan and self._ledger.plan != plan):
