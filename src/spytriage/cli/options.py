@@ -22,9 +22,11 @@ def language_option() -> Decorator:
     """Accept --lang after the command's name too; the program has read it already."""
     return click.option(
         "--lang",
-        type=click.Choice(LANGUAGES),
+        metavar="LANG",
         expose_value=False,
-        help=_("Language of the screen and the report."),
+        help=_(
+            "Language of the screen and the report: {languages}; two with a comma between for a report in both."
+        ).format(languages=", ".join(LANGUAGES)),
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS
-from spytriage.i18n import _, current_language, ngettext
+from spytriage.i18n import _, current_language, language_tag, ngettext
 from spytriage.models import Limit, LimitId, RedactedFinding, Report
 from spytriage.report import texts
 from spytriage.report.arrange import Group, by_state, grouped, shown, timeline
@@ -54,7 +54,7 @@ def to_html(report: Report) -> bytes:
     page = _environment().get_template("report.html.jinja")
     return page.render(
         report=report,
-        language=current_language(),
+        language=language_tag(current_language()),
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         outcome=texts.outcome_texts(report.outcome),

@@ -22,7 +22,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Level, Trace
 from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SIGNATURE, UnsafeHandOffError, read_handoff
-from spytriage.i18n import LANGUAGES, using_language
+from spytriage.i18n import LANGUAGES, language_tag, using_language
 from spytriage.jsontext import canonical
 from spytriage.models import CoverageState, LimitId, Outcome, Report
 from spytriage.signing import TrustedKey, comment_of, is_well_formed, key_id_of, verified_by
@@ -311,9 +311,9 @@ def _renderings(case: _Case) -> _Outcome:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     if not case.own_version:
         return (Result.NOT_DONE, Why.OTHER_VERSION, case.report.tool.version[:40])
-    language = re.search(rb'<html lang="([a-z]{2})">', case.files["report.html"][:200])
-    code = language[1].decode() if language else ""
-    if code not in LANGUAGES:
+    tag = re.search(rb'<html lang="([A-Za-z-]{2,5})"', case.files["report.html"][:200])
+    code = next((code for code in LANGUAGES if tag and language_tag(code) == tag[1].decode()), None)
+    if code is None:
         return (Result.FAILED, Why.RENDERING_DIFFERS, "report.html")
     try:
         with using_language(code):
