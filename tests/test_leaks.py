@@ -399,7 +399,7 @@ def test_the_tripwire_reads_every_output_in_every_encoding(
     assert_stopped(tmp_path)
 
 
-@pytest.mark.parametrize("form", ["md", "csv", "jsonl"])
+@pytest.mark.parametrize("form", ["md", "csv", "timesketch", "jsonl"])
 def test_the_tripwire_reads_what_can_be_made_of_the_report_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:

@@ -149,6 +149,16 @@ def redaction_texts(redaction: RedactionSummary) -> tuple[str, ...]:
     )
 
 
+def source_text(kind: str) -> str:
+    """Return a noun for a kind of acquisition, in the current language; its code word when it is a new one."""
+    return _(_SOURCES[kind]) if kind in _SOURCES else kind
+
+
+def serves_text(serves: str) -> str:
+    """Return whom a help line serves, in the current language."""
+    return _(SERVES[serves])
+
+
 def consent_text(field: str) -> str:
     """Return the label of a field of `models.ConsentSummary`, in the current language."""
     return _(_CONSENT[field])
@@ -940,6 +950,16 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
     ),
 }
 
+_SOURCES: Mapping[str, str] = {
+    "ios-backup": deferred("iPhone backup"),
+    "ios-sysdiagnose": deferred("sysdiagnose archive of an iPhone"),
+    "ios-filesystem": deferred("file system of an iPhone"),
+    "androidqf": deferred("AndroidQF acquisition"),
+    "android-backup": deferred("Android backup"),
+    "android-bugreport": deferred("Android bug report"),
+    "android-intrusion-logs": deferred("Android intrusion logs"),
+}
+
 _CONSENT: Mapping[str, str] = {
     "data_owner_asked": deferred("the person who used the phone was asked"),
     "device_owner_asked": deferred("the owner of the phone was asked"),
@@ -952,3 +972,21 @@ _CONSENT: Mapping[str, str] = {
     "form_reference": deferred("reference of the signed form"),
     "given_on": deferred("given on"),
 }
+
+# --- Help lines: the facts stand in help_lines.yaml -----------------------------------------------------------
+
+SERVES: Mapping[str, str] = {
+    "civil-society": deferred(
+        "Activists, journalists, bloggers, human rights defenders and their organisations, anywhere; day and night."
+    ),
+    "human-rights-defenders": deferred("Human rights defenders, activists and journalists, anywhere."),
+    "defenders-in-danger": deferred("Human rights defenders in danger, anywhere; an emergency line."),
+    "journalists": deferred("Journalists, anywhere; examines attacks on their devices."),
+    "research": deferred("Studies attacks on civil society, together with help lines like these."),
+    "latin-america": deferred("Activists, journalists and human rights defenders in Mexico and Latin America."),
+    "mexico": deferred("People in Mexico: digital rights, and surveillance before the law."),
+    "arabic-speaking-countries": deferred(
+        "Activists, journalists and human rights defenders in Arabic-speaking countries."
+    ),
+}
+"""Whom a help line serves, by the word of help_lines.yaml."""
