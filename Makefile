@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types picture lock clean
+.PHONY: demo test lint types messages picture lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -20,6 +20,9 @@ lint: $(READY_DEV)
 
 types: $(READY_DEV)
 	$(VENV)/bin/mypy
+
+messages: $(READY_DEV)  ## Bring the translations up to date with the sources; says what is missing.
+	$(VENV)/bin/python tools/messages.py
 
 $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
 	$(PYTHON) -c 'import sys; sys.exit("spytriage needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'

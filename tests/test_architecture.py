@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "src" / "spytriage"
 STAGES = ("source", "indicators", "scan", "findings", "redaction", "report", "review")
 SHARED = {
     "models", "errors", "finding_kinds", "artefacts", "i18n", "text", "jsontext", "atomic",
-    "custody", "evidence", "handoff", "signing", "stix_parts",
+    "custody", "evidence", "handoff", "signing", "statements", "stix_parts",
 }  # fmt: skip
 COMPOSERS = {"pipeline.py", "release.py", "verification.py", "worker.py", "doctor.py", "limits.py", "__main__.py"}
 

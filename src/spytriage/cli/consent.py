@@ -12,6 +12,7 @@ from spytriage.cli.options import language_option
 from spytriage.consent import Consent, Grant, parse_day, read_consent, today
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.statements import consent_opening, consent_question, consent_text
 
 
 @click.group(
@@ -69,8 +70,6 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
 @language_option()
 def show(file: Path) -> None:
     """Print a consent record."""
-    from spytriage.report.texts import consent_text
-
     summary = read_consent(file).summary()
     for name in summary.__dataclass_fields__:
         click.echo(f"{consent_text(name)}: {_in_words(getattr(summary, name))}")
@@ -94,17 +93,10 @@ def consent_for(file: Path | None) -> Consent:
 
 def ask(keep_until: date | None = None, form_reference: str | None = None) -> Consent:
     """Ask for consent on the terminal, question by question; nothing is assumed."""
-    questions = {
-        Grant.ANALYSE: _("May this backup be analysed for traces of spyware?"),
-        Grant.SHARE_REDACTED: _("May the redacted report be given to a reviewer?"),
-        Grant.SHARE_SEALED: _("May sealed evidence be given to the reviewers that you name?"),
-        Grant.AGGREGATE: _("May the result be counted in statistics without your name?"),
-        Grant.KEEP_OBSERVABLES: _("May what was looked at be kept, sealed, for checks with newer indicators?"),
-    }
-    click.echo(_("The answers are about this check only. Every question can be answered with no."), err=True)
-    data_owner = _yes(_("Was the person who uses the phone asked, freely and with full information?"))
-    device_owner = _yes(_("Was the owner of the device asked (the same person, or for example an employer)?"))
-    grants = frozenset(grant for grant, question in questions.items() if _yes(question))
+    click.echo(consent_opening(), err=True)
+    data_owner = _yes(consent_question("data_owner_asked"))
+    device_owner = _yes(consent_question("device_owner_asked"))
+    grants = frozenset(grant for grant in Grant if _yes(consent_question(grant.name.lower())))
     if keep_until is None:
         answer = click.prompt(
             _("Keep the report until (YYYY-MM-DD, empty: not decided)"),

@@ -2,7 +2,8 @@
 
 Every sentence stands in a table of `deferred()` strings and is translated when it is asked for, so that one
 process can render in more than one language. The rules for the wording are held by tests/test_wording.py:
-short and true, what to do next, what it does not mean, never a verdict on the phone or the person.
+short and true, what to do next, what it does not mean, never a verdict on the phone or the person. The sentences of
+outcomes and of consent stand in `spytriage.statements`.
 
 A limit is a sentence with counts. The names it needs stand in `LIMIT_VALUES`; the pipeline provides them.
 """
@@ -21,12 +22,18 @@ from spytriage.models import (
     Limit,
     LimitId,
     MatchRule,
-    Outcome,
     Reason,
     RedactionSummary,
     Term,
     TimePrecision,
 )
+from spytriage.statements import OutcomeText, consent_text, outcome_texts
+
+__all__ = [
+    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "fact_text", "finding_text",
+    "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text", "redaction_texts", "rule_text",
+    "serves_text", "source_text", "state_text", "term_text", "trace_text",
+]  # fmt: skip
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
     LimitId.EMBEDDED_CORE_ONLY: (
@@ -43,16 +50,6 @@ LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeText:
-    """What the outcome of a check says to the person."""
-
-    headline: str
-    meaning: str
-    not_meaning: str
-    next_steps: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FindingText:
     """What one kind of finding says to the person."""
 
@@ -60,14 +57,6 @@ class FindingText:
     seen: str
     meaning: str
     next_step: str
-
-
-def outcome_texts(outcome: Outcome) -> OutcomeText:
-    """Return the sentences of an outcome, in the current language."""
-    text = _OUTCOMES[outcome]
-    return OutcomeText(
-        _(text.headline), _(text.meaning), _(text.not_meaning), tuple(_(step) for step in text.next_steps)
-    )
 
 
 def finding_text(finding: FindingId) -> FindingText:
@@ -158,95 +147,6 @@ def serves_text(serves: str) -> str:
     """Return whom a help line serves, in the current language."""
     return _(SERVES[serves])
 
-
-def consent_text(field: str) -> str:
-    """Return the label of a field of `models.ConsentSummary`, in the current language."""
-    return _(_CONSENT[field])
-
-
-# --- Outcomes -----------------------------------------------------------------------------------------------
-
-_KEEP_PHONE = deferred(
-    "Keep the phone as it is. Do not reset it, update it, sell it or throw it away, and delete nothing, "
-    "until someone with experience has looked."
-)
-_KEEP_BACKUP = deferred("Keep this backup and this report in a place that only you, or people you trust, can reach.")
-_OTHER_DEVICE = deferred("Do not talk about this on the phone that was checked. Use another device to ask for help.")
-_HELP_LINES = deferred(
-    "Contact the help line that you or your trainer trust. Others that help people at risk: the Access Now "
-    "Digital Security Helpline, Amnesty International's Security Lab and the Citizen Lab. In Mexico: R3D "
-    "and SocialTIC."
-)
-
-_OUTCOMES: Mapping[Outcome, OutcomeText] = {
-    Outcome.MATCH: OutcomeText(
-        headline=deferred("A published indicator was found in this backup."),
-        meaning=deferred(
-            "Something in this backup matches an indicator that researchers have published about spyware. "
-            "Take it seriously. It is not the fault of whoever used this phone. "
-            "Someone with experience must look at it before anyone draws a conclusion."
-        ),
-        not_meaning=deferred(
-            "It does not mean that spyware ran on this phone. Each finding says what kind of trace it is: "
-            "a link that arrived shows that the phone may have been a target, not that anything ran. "
-            "Some matches have a harmless explanation. What the coverage table does not show as checked "
-            "was not checked."
-        ),
-        next_steps=(_KEEP_PHONE, _KEEP_BACKUP, _OTHER_DEVICE, _HELP_LINES),
-    ),
-    Outcome.SUSPICIOUS: OutcomeText(
-        headline=deferred("No published indicator was found, but something unusual was."),
-        meaning=deferred(
-            "This backup holds something unusual that researchers have described in cases of spyware. "
-            "It is worth the time of someone with experience."
-        ),
-        not_meaning=deferred(
-            "It does not mean that there is spyware on this phone: an update or an ordinary app can leave "
-            "the same trace. It does not rule spyware out either: a backup holds only part of a phone, and "
-            "only published indicators were looked for. What the coverage table does not show as checked "
-            "was not checked."
-        ),
-        next_steps=(_KEEP_PHONE, _KEEP_BACKUP, _OTHER_DEVICE, _HELP_LINES),
-    ),
-    Outcome.NO_MATCH: OutcomeText(
-        headline=deferred("No known traces were found in what was checked."),
-        meaning=deferred(
-            "The parts of this backup that can be checked were read, and nothing in them matches the "
-            "published indicators that were used."
-        ),
-        not_meaning=deferred(
-            "It does not mean that there is no spyware on this phone, or that there never was. Spyware can "
-            "leave no trace in a backup, traces disappear with time, and nobody can look for indicators "
-            "that are not published. Finding nothing proves nothing."
-        ),
-        next_steps=(
-            deferred(
-                "If you still have a reason to worry, such as a warning from Apple, a strange message or a "
-                "threat, ask for help anyway, and do not reset or update the phone until someone has looked."
-            ),
-            _HELP_LINES,
-            _KEEP_BACKUP,
-            deferred("New indicators are published all the time: the same backup can be checked against them later."),
-        ),
-    ),
-    Outcome.INCONCLUSIVE: OutcomeText(
-        headline=deferred("This check cannot give an answer."),
-        meaning=deferred(
-            "Nothing was found in what could be checked, but something that should have been checked was "
-            "not. The coverage table says what, and why."
-        ),
-        not_meaning=deferred(
-            "It does not mean that nothing is there: a trace may be in a part that was not checked. "
-            "It is no bad sign by itself either: damaged and incomplete backups are common."
-        ),
-        next_steps=(
-            deferred("Make a new backup, encrypted with a password, and check that one too."),
-            _KEEP_PHONE,
-            _KEEP_BACKUP,
-            _HELP_LINES,
-        ),
-    ),
-}
 
 # --- Findings -----------------------------------------------------------------------------------------------
 
@@ -958,19 +858,6 @@ _SOURCES: Mapping[str, str] = {
     "android-backup": deferred("Android backup"),
     "android-bugreport": deferred("Android bug report"),
     "android-intrusion-logs": deferred("Android intrusion logs"),
-}
-
-_CONSENT: Mapping[str, str] = {
-    "data_owner_asked": deferred("the person who used the phone was asked"),
-    "device_owner_asked": deferred("the owner of the phone was asked"),
-    "analyse": deferred("may be analysed"),
-    "share_redacted": deferred("the redacted report may be shared"),
-    "share_sealed": deferred("the sealed evidence may be shared"),
-    "aggregate": deferred("may be counted in statistics"),
-    "keep_observables": deferred("observed technical traces may be kept"),
-    "keep_until": deferred("keep until"),
-    "form_reference": deferred("reference of the signed form"),
-    "given_on": deferred("given on"),
 }
 
 # --- Help lines: the facts stand in help_lines.yaml -----------------------------------------------------------
