@@ -180,7 +180,7 @@ def _days(findings: Iterable[Finding], policy: Policy) -> Iterator[str]:
     """Yield the days (and times, where the policy shows them) that a report may show, as each format says them."""
     times = {finding.at for finding in findings if finding.at}
     for day in sorted({day for day in map(policy.day, times) if day}):
-        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z" – {day}< ,{day},'
+        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z" – {day}< ,{day}, {day} {day}'
     if policy.time is TimePrecision.EXACT:
         for at in sorted(times):
             yield f'"{at:%H:%M:%S}" >{at:%Y-%m-%d</time> %H:%M:%S} UTC'

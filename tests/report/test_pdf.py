@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import re
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -15,7 +17,7 @@ from tests.report import samples
 from spytriage.errors import SpytriageError
 from spytriage.i18n import using_language
 from spytriage.models import Outcome, Report
-from spytriage.report import texts
+from spytriage.report import texts, to_json
 from spytriage.report.pdf import to_pdf
 
 
@@ -89,3 +91,21 @@ def test_without_weasyprint_the_error_says_what_to_install(monkeypatch: pytest.M
         to_pdf(samples.NO_MATCH)
     assert "spytriage[pdf]" in error.value.hint
     assert "print" in error.value.hint
+
+
+@needs_weasyprint
+@pytest.mark.slow
+def test_without_fonts_the_error_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "fonts.conf").write_text(
+        f"<fontconfig><dir>{tmp_path}/none</dir><cachedir>{tmp_path}/cache</cachedir></fontconfig>"
+    )
+    (tmp_path / "report.json").write_bytes(to_json(samples.NO_MATCH))
+    done = subprocess.run(
+        [sys.executable, "-m", "spytriage", "report", "render", "report.json", "--format", "pdf", "-o", "report.pdf"],
+        cwd=tmp_path, env={**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf"), "LANG": "C.UTF-8"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "no fonts" in done.stderr
+    assert "What to do" in done.stderr
+    assert not (tmp_path / "report.pdf").exists()

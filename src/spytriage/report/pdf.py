@@ -6,6 +6,8 @@ the same report, version of WeasyPrint and fonts.
 
 from __future__ import annotations
 
+import warnings
+
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import Report
@@ -16,10 +18,20 @@ def to_pdf(report: Report) -> bytes:
     """Return the report as PDF in the languages in use; nothing is fetched.
 
     Raises:
-        SpytriageError: WeasyPrint, or the Pango library that it needs, is not installed.
+        SpytriageError: WeasyPrint, or the Pango library that it needs, is not installed, or there are no fonts.
     """
     try:
-        import weasyprint  # noqa: PLC0415 (optional, and slow to import)
+        with warnings.catch_warnings():
+            # Without any font, Pango would end the program where it stands.
+            warnings.filterwarnings("error", message=".*Expect ugly output")
+            import weasyprint  # noqa: PLC0415 (optional, and slow to import)
+    except UserWarning as error:
+        raise SpytriageError(
+            _("A PDF cannot be made: this computer has no fonts."),
+            hint=_(
+                "Install one, such as the package fonts-dejavu-core, or open report.html in a browser and print it."
+            ),
+        ) from error
     except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         raise SpytriageError(
             _("A PDF cannot be made: WeasyPrint, or the Pango library that it needs, is not installed."),
