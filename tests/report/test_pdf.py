@@ -18,6 +18,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import using_language
 from spytriage.models import Outcome, Report
 from spytriage.report import texts, to_json
+from spytriage.report.help_lines import help_lines
 from spytriage.report.pdf import to_pdf
 
 
@@ -83,6 +84,16 @@ def test_a_pdf_in_two_languages_holds_both() -> None:
     for language in ("es", "en"):
         with using_language(language):
             assert texts.outcome_texts(Outcome.NO_MATCH).headline in first
+
+
+@needs_weasyprint
+@pytest.mark.slow
+def test_values_keep_their_order_in_writing_from_right_to_left() -> None:
+    with using_language("ar"):
+        text = "".join(pages_of(to_pdf(samples.MATCH))).replace(" ", "")  # a line may end after a hyphen
+    shown = ("bad[.]example[.]org", "2019-05-14", "sms.db", "link-received")
+    for value in (*(line.contact for line in help_lines()), *shown):
+        assert value in text, value
 
 
 def test_without_weasyprint_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
