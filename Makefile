@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types messages picture lock clean
+.PHONY: demo test lint types messages screenshots lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -35,11 +35,8 @@ $(READY_DEV): $(READY) requirements-dev.lock
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
-	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1330 \
-	    --user-data-dir=.picture/browser --screenshot=docs/images/demo-report.png "file://$(CURDIR)/.picture/report.html"
-	rm -rf .picture
+screenshots: $(READY_DEV)  ## Make the pictures of the docs anew (needs Chromium and pdftoppm).
+	$(VENV)/bin/python -m tests.screenshots docs/images
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet

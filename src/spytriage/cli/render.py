@@ -12,7 +12,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 
 _PATH = click.Path(path_type=Path)
-_FORMATS = ("html", "md", "stix", "csv", "jsonl")
+_FORMATS = ("html", "pdf", "md", "stix", "csv", "timesketch", "jsonl")
 
 
 @click.group(
@@ -22,7 +22,8 @@ _FORMATS = ("html", "md", "stix", "csv", "jsonl")
         "\b\n"
         "Examples:\n"
         "  spytriage report render spytriage-report/report.json --format html -o again.html\n"
-        "  spytriage report render spytriage-report/report.json --format csv > timeline.csv"
+        "  spytriage report render spytriage-report/report.json --format pdf --lang es,en -o report.pdf\n"
+        "  spytriage report render spytriage-report/report.json --format csv -o report.csv"
     ),
 )
 @language_option()
@@ -35,8 +36,9 @@ def group() -> None:
     help=_(
         "Render REPORT.json again. html and stix give the bytes that were written with it, when language and version "
         "are the same.\n\n"
-        "csv and jsonl are timelines with the columns that Timesketch reads; a day stands for the time, which is "
-        "withheld."
+        "pdf needs WeasyPrint: pip install 'spytriage[pdf]'. md is for a ticket, csv for a spreadsheet. timesketch and "
+        "jsonl are timelines with the columns that Timesketch reads, as CSV and JSON; a day stands for the time, which "
+        "is withheld."
     ),
 )
 @click.argument("report", metavar="REPORT.json", type=_PATH)

@@ -30,9 +30,9 @@ from spytriage.models import (
 from spytriage.statements import OutcomeText, consent_text, outcome_texts
 
 __all__ = [
-    "LIMIT_VALUES", "FindingText", "OutcomeText", "benign_text", "consent_text", "fact_text", "finding_text",
+    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "fact_text", "finding_text",
     "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text", "redaction_texts", "rule_text",
-    "state_text", "term_text", "trace_text",
+    "serves_text", "source_text", "state_text", "term_text", "trace_text",
 ]  # fmt: skip
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
@@ -135,6 +135,16 @@ def redaction_texts(redaction: RedactionSummary) -> tuple[str, ...]:
         sealed if redaction.recipients else _("The records behind the findings were not kept: nobody can unseal them."),
         *(_(text) for text in _REDACTION_LIMITS),
     )
+
+
+def source_text(kind: str) -> str:
+    """Return a noun for a kind of acquisition, in the current language; its code word when it is a new one."""
+    return _(_SOURCES[kind]) if kind in _SOURCES else kind
+
+
+def serves_text(serves: str) -> str:
+    """Return whom a help line serves, in the current language."""
+    return _(SERVES[serves])
 
 
 # --- Findings -----------------------------------------------------------------------------------------------
@@ -838,3 +848,31 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
         values["indicators"],
     ),
 }
+
+_SOURCES: Mapping[str, str] = {
+    "ios-backup": deferred("iPhone backup"),
+    "ios-sysdiagnose": deferred("sysdiagnose archive of an iPhone"),
+    "ios-filesystem": deferred("file system of an iPhone"),
+    "androidqf": deferred("AndroidQF acquisition"),
+    "android-backup": deferred("Android backup"),
+    "android-bugreport": deferred("Android bug report"),
+    "android-intrusion-logs": deferred("Android intrusion logs"),
+}
+
+# --- Help lines: the facts stand in help_lines.yaml -----------------------------------------------------------
+
+SERVES: Mapping[str, str] = {
+    "civil-society": deferred(
+        "Activists, journalists, bloggers, human rights defenders and their organisations, anywhere; day and night."
+    ),
+    "human-rights-defenders": deferred("Human rights defenders, activists and journalists, anywhere."),
+    "defenders-in-danger": deferred("Human rights defenders in danger, anywhere; an emergency line."),
+    "journalists": deferred("Journalists, anywhere; examines attacks on their devices."),
+    "research": deferred("Studies attacks on civil society, together with help lines like these."),
+    "latin-america": deferred("Activists, journalists and human rights defenders in Mexico and Latin America."),
+    "mexico": deferred("People in Mexico: digital rights, and surveillance before the law."),
+    "arabic-speaking-countries": deferred(
+        "Activists, journalists and human rights defenders in Arabic-speaking countries."
+    ),
+}
+"""Whom a help line serves, by the word of help_lines.yaml."""

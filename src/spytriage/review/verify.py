@@ -22,7 +22,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Level, Trace
 from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SIGNATURE, UnsafeHandOffError, read_handoff
-from spytriage.i18n import LANGUAGES, language_tag, using_language
+from spytriage.i18n import LANGUAGES, using_language
 from spytriage.jsontext import canonical
 from spytriage.models import CoverageState, LimitId, Outcome, Report
 from spytriage.signing import TrustedKey, comment_of, is_well_formed, key_id_of, verified_by
@@ -311,12 +311,12 @@ def _renderings(case: _Case) -> _Outcome:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     if not case.own_version:
         return (Result.NOT_DONE, Why.OTHER_VERSION, case.report.tool.version[:40])
-    tag = re.search(rb'<html lang="([A-Za-z-]{2,5})"', case.files["report.html"][:200])
-    code = next((code for code in LANGUAGES if tag and language_tag(code) == tag[1].decode()), None)
-    if code is None:
+    named = re.search(rb'<html [^>]{1,60} data-languages="([A-Za-z_,]{2,40})">', case.files["report.html"][:400])
+    languages = named[1].decode().split(",") if named else []
+    if not languages or not set(languages) <= set(LANGUAGES) or len(languages) > len(set(languages)):
         return (Result.FAILED, Why.RENDERING_DIFFERS, "report.html")
     try:
-        with using_language(code):
+        with using_language(*languages):
             expected = case.knowledge.renderings(case.report)
     except (ValueError, TypeError, LookupError):  # a report that was made up to be read, and cannot be told
         return (Result.FAILED, Why.REPORT_UNREADABLE)
