@@ -349,13 +349,13 @@ def _print_installed(installed: Sequence[Record]) -> None:
         click.echo(_("Nothing to install: the embedded set is always there."))
     for record in installed:
         text = (
-            _("Installed: {name} ({usable} of {total} indicators usable), the version that the catalogue pins")
+            _("Installed: {name}, the version that the catalogue pins")
             if record.catalogued
-            else _(
-                "Installed: {name} ({usable} of {total} indicators usable), not in the catalogue: recorded as unlisted"
-            )
+            else _("Installed: {name}, not in the catalogue: recorded as unlisted")
         )
-        click.echo(text.format(name=record.name, usable=record.usable, total=record.total))
+        click.echo(text.format(name=record.name))
+        # On a line of its own: a number beside the name of a spyware has been taken for an infection.
+        click.echo(_("  usable indicators: {usable} of {total}").format(usable=record.usable, total=record.total))
 
 
 def _agreed(candidate: Candidate, yes: bool) -> bool:

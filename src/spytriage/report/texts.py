@@ -40,7 +40,6 @@ LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
         "embedded",
         "full",
     ),  # indicators in the embedded set, in the full published set
-    LimitId.FULL_PEGASUS_SET_MISSING: ("full",),
     LimitId.COVERAGE_GAPS: ("modules",),  # modules whose state is a gap
     LimitId.MODULES_MATCH_NOTHING: ("modules",),  # modules that are extracted-only
     LimitId.SHORTENED_LINKS: ("links",),
@@ -781,6 +780,10 @@ _LIMITS: Mapping[LimitId, str] = {
         "The backup was not encrypted. Such a backup lacks health data and passwords, and usually Safari history and "
         "call history too; the table of what was checked tells. A backup with a password holds more."
     ),
+    LimitId.FULL_PEGASUS_SET_MISSING: deferred(
+        "The full set that Amnesty International has published on Pegasus was not among the sets used. What is only in "
+        "it was not looked for."
+    ),
     LimitId.IDSTATUSCACHE_EMPTY: deferred(
         "From iOS 14.7 on, the record of looked-up Apple accounts is empty: it cannot show contact with a "
         "published account."
@@ -819,10 +822,6 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
     LimitId.EMBEDDED_CORE_ONLY: lambda _values: _(
         "Only the small set that comes with spytriage was used: {embedded} indicators. The full set that "
         "Amnesty International has published holds {full}. What is only in the full set was not looked for."
-    ),
-    LimitId.FULL_PEGASUS_SET_MISSING: lambda _values: _(
-        "The full set that Amnesty International has published on Pegasus was not among the sets used. It "
-        "holds {full} indicators, and what is only in it was not looked for."
     ),
     LimitId.COVERAGE_GAPS: lambda values: ngettext(
         "{modules} part of the backup that should have been checked was not. The coverage table says which, and why.",
