@@ -115,8 +115,8 @@ def main() -> int:
                 write_mo(compiled, read_po(io.BytesIO(data), locale=language))
         for message in missing(language):
             lacking += 1
-            print(f"{language}: {message.id!r}")  # noqa: T201
-    print(f"{lacking} translations missing")  # noqa: T201
+            print(f"{language}: {message.id!r}")
+    print(f"{lacking} translations missing")
     return int(lacking > 0)
 
 
