@@ -48,7 +48,7 @@ def group() -> None:
 def render(report: Path, form: str, output: Path | None) -> None:
     """Render a report."""
     from spytriage.atomic import write_new_file
-    from spytriage.report import RENDERERS, from_json
+    from spytriage.report import RENDERERS, from_json, to_pdf
     from spytriage.report.read import LARGEST_REPORT
 
     try:
@@ -58,7 +58,7 @@ def render(report: Path, form: str, output: Path | None) -> None:
         raise SpytriageError(
             _("The report cannot be read."), path=report, hint=_("Give the report.json of a hand-off.")
         ) from error
-    rendered = RENDERERS[form](from_json(data))
+    rendered = {**RENDERERS, "pdf": to_pdf}[form](from_json(data))
     if output:
         write_new_file(output, rendered)
     else:

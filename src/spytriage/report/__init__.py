@@ -17,14 +17,13 @@ from spytriage.report.wire import to_json
 
 RENDERERS = {
     "html": to_html,
-    "pdf": to_pdf,
     "md": to_markdown,
     "stix": to_stix,
     "csv": to_csv,
     "timesketch": to_timesketch,
     "jsonl": to_jsonl,
 }
-"""What `spytriage report render` can make, by the name of its format."""
+"""What `spytriage report render` can make, by the name of its format; and `to_pdf`, which needs WeasyPrint."""
 
 __all__ = [
     "RENDERERS",
@@ -35,6 +34,7 @@ __all__ = [
     "to_html",
     "to_json",
     "to_manifest",
+    "to_pdf",
     "to_stix",
     "write_report",
 ]

@@ -47,14 +47,14 @@ def print_summary(report: Report, output: Path | None, console: Console) -> None
         console: where to.
     """
     for groups, limits in _ROOM:
-        told = _summary(report, output, groups, limits)
+        told = summary(report, output, groups, limits)
         if len(console.render_lines(told)) <= _LINES:
             break
     console.print(told)
 
 
-def _summary(report: Report, output: Path | None, groups: int, limits: int) -> RenderableType:
-    """Return the summary with at most so many kinds of finding and limits."""
+def summary(report: Report, output: Path | None, groups: int = 8, limits: int = 2) -> RenderableType:
+    """Return what `print_summary` prints, with at most so many kinds of finding and limits."""
     sections = (
         _outcome(report),
         _coverage(report),
