@@ -20,9 +20,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from spytriage.i18n import LANGUAGES
+
 ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "src" / "spytriage" / "locale"
-TRANSLATED = ("es", "pt_BR", "fr", "ar")
+TRANSLATED = LANGUAGES[1:]  # the sources are English
 # The sentences of one module are a catalogue of their own, for the review by a native speaker (see `i18n.DOMAINS`).
 DOMAINS = {"spytriage": None, "statements": "statements.py"}
 METHODS = [("**.py", "python"), ("**.jinja", "jinja2")]
@@ -115,8 +117,8 @@ def main() -> int:
                 write_mo(compiled, read_po(io.BytesIO(data), locale=language))
         for message in missing(language):
             lacking += 1
-            print(f"{language}: {message.id!r}")  # noqa: T201
-    print(f"{lacking} translations missing")  # noqa: T201
+            print(f"{language}: {message.id!r}")
+    print(f"{lacking} translations missing")
     return int(lacking > 0)
 
 
