@@ -20,9 +20,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from spytriage.i18n import LANGUAGES
+
 ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "src" / "spytriage" / "locale"
-TRANSLATED = ("es", "pt_BR", "fr", "ar")
+TRANSLATED = LANGUAGES[1:]  # the sources are English
 # The sentences of one module are a catalogue of their own, for the review by a native speaker (see `i18n.DOMAINS`).
 DOMAINS = {"spytriage": None, "statements": "statements.py"}
 METHODS = [("**.py", "python"), ("**.jinja", "jinja2")]

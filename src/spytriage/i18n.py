@@ -78,17 +78,19 @@ def deferred(message: str) -> str:
 
 def every_message() -> tuple[str, ...]:
     """Return everything that the program can say: in English, and in each of the current languages."""
-    english: dict[str, None] = {}  # as a set that keeps its order
-    said: dict[str, None] = {}
-    for language in LANGUAGES:
-        catalogue = getattr(_translations(language), "_fallback", None)
-        while catalogue is not None:
-            entries = getattr(catalogue, "_catalog", {})  # its keys are the English messages
-            english.update((key if isinstance(key, str) else key[0], None) for key in entries)
-            if language in current_languages():
-                said.update((str(text), None) for text in entries.values())
-            catalogue = getattr(catalogue, "_fallback", None)
-    return (*english, *said)
+    english = (key if isinstance(key, str) else key[0] for key in _entries(LANGUAGES[1]))
+    own = (text for language in current_languages() for text in _entries(language).values())
+    return tuple(dict.fromkeys((*english, *own)))
+
+
+def _entries(language: str) -> dict[str | tuple[str, int], str]:
+    """Return the catalogues of a language as gettext holds them: by the English message, and the number of a plural."""
+    found: dict[str | tuple[str, int], str] = {}
+    catalogue: gettext.NullTranslations | None = _translations(language)
+    while catalogue is not None:
+        found |= getattr(catalogue, "_catalog", {})
+        catalogue = getattr(catalogue, "_fallback", None)
+    return {key: text for key, text in found.items() if key}  # the empty key is the head of the catalogue
 
 
 def current_language() -> str:

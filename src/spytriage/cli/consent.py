@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, yes_or_no
 from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -95,9 +95,9 @@ def consent_for(file: Path | None) -> Consent:
 def ask(keep_until: date | None = None, form_reference: str | None = None) -> Consent:
     """Ask for consent on the terminal, question by question; nothing is assumed."""
     click.echo(consent_opening(), err=True)
-    data_owner = _yes(consent_question("data_owner_asked"))
-    device_owner = _yes(consent_question("device_owner_asked"))
-    grants = frozenset(grant for grant in Grant if _yes(consent_question(grant.name.lower())))
+    data_owner = yes_or_no(consent_question("data_owner_asked"))
+    device_owner = yes_or_no(consent_question("device_owner_asked"))
+    grants = frozenset(grant for grant in Grant if yes_or_no(consent_question(grant.name.lower())))
     if keep_until is None:
         answer = click.prompt(
             _("Keep the report until (YYYY-MM-DD, empty: not decided)"),
@@ -112,16 +112,6 @@ def ask(keep_until: date | None = None, form_reference: str | None = None) -> Co
             default="", show_default=False, err=True,
         )  # fmt: skip
     return Consent(data_owner, device_owner, grants, keep_until, form_reference, checked_on())
-
-
-def _yes(question: str) -> bool:
-    # Click's own confirm() takes y and n only; a Spanish speaker types s.
-    letters = _("y/n")
-    yes, no = letters.split("/")
-    while True:
-        answer = click.prompt(f"{question} [{letters}]", prompt_suffix=" ", err=True).strip().casefold()
-        if answer[:1] in {yes, no}:
-            return bool(answer[:1] == yes)
 
 
 def _in_words(value: bool | date | str | None) -> str:

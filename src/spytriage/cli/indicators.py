@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, yes_or_no
 from spytriage.i18n import _, ngettext
 from spytriage.text import printable
 
@@ -369,7 +369,7 @@ def _agreed(candidate: Candidate, yes: bool) -> bool:
         _print_difference(compare(read_set(name, checked_on()), candidate.bundle), _SHOWN)
     else:
         click.echo(_("  new: {usable} usable indicators").format(usable=candidate.bundle.set.usable))
-    return yes or click.confirm(_("Nobody has verified this version. Install it?"), default=False)
+    return yes or yes_or_no(_("Nobody has verified this version. Install it?"))
 
 
 def _print_difference(difference: Difference, limit: int | None) -> None:

@@ -55,6 +55,17 @@ def tlp_option() -> Decorator:
     )
 
 
+def yes_or_no(question: str) -> bool:
+    """Ask a question until it is answered with the letter for yes or no of the language in use; nothing is assumed."""
+    # Click's own confirm() takes y and n only; a Spanish speaker types s.
+    letters = _("y/n")
+    yes, no = letters.split("/")
+    while True:
+        answer = click.prompt(f"{question} [{letters}]", prompt_suffix=" ", err=True).strip().casefold()
+        if answer[:1] in {yes, no}:
+            return bool(answer[:1] == yes)
+
+
 def checked_on() -> date:
     """Return the day of the check (UTC).
 
