@@ -288,7 +288,7 @@ def _known(output: Path) -> dict[str, int]:
     try:
         if not output.exists():
             output.mkdir(mode=0o700)
-        if not any(output.iterdir()):
+        if all(entry.name.startswith(".") for entry in output.iterdir()):  # what a killed run left, or .DS_Store
             return {}
         numbers = json.loads((output / CASES).read_bytes())["numbers"]
         if not all(isinstance(number, int) and number > 0 for number in numbers.values()):

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spytriage.atomic import write_new_file
+from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
 from spytriage.handoff import EVIDENCE, LARGEST
 from spytriage.i18n import _
@@ -298,16 +298,14 @@ def write_records(findings: Sequence[SealedFinding], folder: Path) -> None:
     """Write the records of each finding into a new folder (mode 700): F1.json and so on, canonical JSON.
 
     Raises:
-        SpytriageError: the folder exists or cannot be made, or a file cannot be written.
+        SpytriageError: the folder holds something, or cannot be written; nothing is left behind then.
     """
     try:
-        folder.mkdir(mode=0o700)
+        put_folder_in_place({f"{found.ref}.json": canonical(list(found.records)) for found in findings}, folder)
     except OSError as error:
         raise SpytriageError(
             _("This folder cannot be made."), path=folder, hint=_("Give --output the name of a new folder.")
         ) from error
-    for finding in findings:
-        write_new_file(folder / f"{finding.ref}.json", canonical(list(finding.records)))
 
 
 def _read(path: Path, most: int) -> bytes:

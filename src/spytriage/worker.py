@@ -12,8 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spytriage.scan.guard import Guard, end_with_parent, forbid_core_dumps, limit_memory
-from spytriage.scan.protocol import Job, Message, encode
+from spytriage.scan.guard import (
+    Guard,
+    defend_sqlite,
+    end_with_parent,
+    forbid_core_dumps,
+    limit_cpu,
+    limit_files,
+    limit_memory,
+)
+from spytriage.scan.isolation import isolate
+from spytriage.scan.protocol import Job, Message, Started, encode
 
 
 def main(extra_modules: Sequence[type[Any]] = ()) -> None:
@@ -23,14 +32,19 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
         extra_modules: MVT modules to run beside MVT's own (MVT calls them custom modules).
     """
     job = Job.from_line(sys.stdin.buffer.readline())
+    folders = Path(job.workspace), Path(job.disk)
+    isolate(Path(job.path), folders)  # before there is a second thread
     end_with_parent()
     forbid_core_dumps()
     # Only messages may reach the pipe: whatever else prints, prints to nowhere.
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limit_memory(job.memory_bytes)
+    limit_files(job.file_bytes, job.open_files)
+    limit_cpu(job.seconds)
+    defend_sqlite()
 
-    guard = Guard(Path(job.workspace), Path(job.disk))
+    guard = Guard(*folders)
     guard.lock()
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
     from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415
@@ -39,6 +53,8 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     places = {indicator.key: place for place, indicator in enumerate(job.indicators)}
 
     def emit(message: Message) -> None:
+        if isinstance(message, Started):
+            limit_cpu(job.seconds)
         messages.write(encode(message, places))
         messages.flush()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from spytriage.models import (
     RawAlert,
     Reason,
 )
+from spytriage.scan import protocol
 from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Finished, Job, Planned, Started, decode, encode
 from spytriage.scan.records import MAX_RECORD, bounded
 
@@ -136,3 +139,12 @@ class TestARecordIsBounded:
         event, _ = bounded({"text": "x" * 50_000_000, "when": datetime.date(2021, 7, 18), "raw": b"\xff"}, "")
 
         assert event == {"text": {"$cut": 50_000_000}, "when": "2021-07-18", "raw": {"$bytes": "/w=="}}
+
+
+def test_nothing_between_the_processes_is_unpickled() -> None:
+    package = Path(protocol.__file__).parents[1]
+    for path in [*package.glob("scan/*.py"), package / "worker.py"]:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert not names & {"pickle", "marshal", "shelve", "multiprocessing"}, path

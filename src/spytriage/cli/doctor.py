@@ -14,7 +14,8 @@ from spytriage.i18n import _
     "doctor",
     help=_(
         "Tell whether this machine leaves traces of a check, and whether everything is in order.\n\n"
-        "Looks at swap, core dumps, storage in memory, disk encryption, the clock, MVT and the indicator sets. "
+        "Looks at swap, core dumps, storage in memory, disk encryption, what the system keeps the evidence and the "
+        "network apart by, the clock, MVT and the indicator sets. "
         "Changes nothing. Exit code: 0 when there is nothing to do, 1 otherwise.\n\n"
         "\b\n"
         "Examples:\n"

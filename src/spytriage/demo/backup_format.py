@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from spytriage.atomic import filled_folder
 from spytriage.demo.formats import binary_plist, database, plist_date
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -126,7 +126,7 @@ def write_backup(
         "Info.plist": plistlib.dumps(_info_plist(device, apps)),
     }
     try:
-        _write_all(folder, chain(front.items(), _stored(entries, seal)))
+        write_all(folder, chain(front.items(), _stored(entries, seal)))
     except OSError as error:
         raise SpytriageError(
             _("The invented phone could not be written."),
@@ -261,7 +261,13 @@ def _status_plist(device: Device) -> dict[str, Any]:
     }
 
 
-def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+def write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Write files by their names into a folder that does not exist yet or is empty; all of them or nothing.
+
+    Raises:
+        SpytriageError: the folder is in use.
+        OSError: it cannot be written.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SpytriageError(
             _("The folder for the invented phone is already in use."),
@@ -269,9 +275,8 @@ def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
             hint=_("Choose a folder that does not exist yet."),
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True) as partial:
+    with filled_folder(folder) as partial:
         for name, content in contents:
-            target = Path(partial, name)
+            target = partial / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)
-        Path(partial).replace(folder)

@@ -47,6 +47,9 @@ class Job:
     keys: BackupKeys | None = None  # of an encrypted iOS backup
     root: str = ""  # where in an archive the acquisition begins: "" or "a/b/"
     password: str = field(default="", repr=False)  # of an encrypted Android backup
+    seconds: float = 1800.0  # of processor time for one module, and for starting
+    file_bytes: int = 16 << 30  # of the largest file that the worker writes
+    open_files: int = 512  # at the same time
 
     def to_line(self) -> bytes:
         """Return the job as one line."""
@@ -65,6 +68,7 @@ class Job:
                 ],
                 "root": self.root,
                 "password": self.password,
+                "limits": [self.seconds, self.file_bytes, self.open_files],
                 "keys": self.keys and _keys_to_json(self.keys),
             }
         )
@@ -89,6 +93,7 @@ class Job:
             data["keys"] and _keys_from_json(data["keys"]),
             data["root"],
             data["password"],
+            *data["limits"],
         )
 
 

@@ -173,6 +173,7 @@ def scan(
                 keys=keys,
                 root=root,
                 password=password,
+                seconds=limits.seconds,
             )
             try:
                 with _worker(command, place) as process:
@@ -266,6 +267,8 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
 def _cause_of_death(status: int) -> _WorkerLostError:
     if status == OUT_OF_MEMORY_EXIT:
         return _WorkerLostError(Reason.OUT_OF_MEMORY)
+    if status == -signal.SIGXCPU:
+        return _WorkerLostError(Reason.TIMED_OUT, "of processor time")
     if status < 0:
         names = {number.value: number.name for number in signal.Signals}  # real-time signals have none
         return _WorkerLostError(Reason.WORKER_DIED, names.get(-status, f"signal {-status}"))
