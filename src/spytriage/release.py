@@ -84,7 +84,7 @@ def _everywhere_else(report: Report) -> dict[str, bytes]:
     """Return what is not written with the report, but shown, or made of it later by `spytriage report render`."""
     return {
         "terminal": _on_terminal(report),
-        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "jsonl")},
+        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "timesketch", "jsonl")},
     }
 
 
@@ -202,7 +202,7 @@ def _days(findings: Iterable[Finding], policy: Policy) -> Iterator[str]:
     """Yield the days (and times, where the policy shows them) that a report may show, as each format says them."""
     times = {finding.at for finding in findings if finding.at}
     for day in sorted({day for day in map(policy.day, times) if day}):
-        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z"'
+        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z" – {day}< ,{day}, {day} {day}'
     if policy.time is TimePrecision.EXACT:
         for at in sorted(times):
             yield f'"{at:%H:%M:%S}" >{at:%Y-%m-%d</time> %H:%M:%S} UTC'

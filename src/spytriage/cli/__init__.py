@@ -19,7 +19,7 @@ import click
 
 from spytriage import __version__
 from spytriage.errors import SpytriageError
-from spytriage.i18n import LANGUAGES, _, deferred, language_from_environment, set_language, use_for_libraries
+from spytriage.i18n import LANGUAGES, Choice, _, choose_languages, deferred, set_language, use_for_libraries
 from spytriage.text import printable
 
 USAGE_ERROR = 2
@@ -88,7 +88,14 @@ def _root() -> click.Group:
             "  spytriage indicators list           what is looked for, and how old it is"
         ),
         params=[
-            click.Option(["--lang"], type=click.Choice(LANGUAGES), expose_value=False, help=_("Language: en or es."))
+            click.Option(
+                ["--lang"],
+                metavar="LANG",
+                expose_value=False,
+                help=_("Language: {languages}; two with a comma between for a report in both.").format(
+                    languages=", ".join(LANGUAGES)
+                ),
+            )
         ],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
@@ -98,9 +105,12 @@ def _root() -> click.Group:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and end the process with its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    set_language(_requested_language(arguments) or language_from_environment())
+    choice = choose_languages(_requested_languages(arguments))
+    set_language(*choice.languages)
     use_for_libraries()
     _open_standard_streams()
+    if choice.missing and not {"--quiet", "-q"} & set(arguments):
+        _tell_missing(choice)
     ending, code = _Ending(), 1
     try:
         ending.listen()
@@ -205,11 +215,21 @@ def _open_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _requested_language(arguments: Sequence[str]) -> str | None:
+def _requested_languages(arguments: Sequence[str]) -> str | None:
     """Find --lang before anything is parsed: help and errors of the parser are in that language too."""
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name == "--lang":
-            wanted = value if equals else next(iter(arguments[place + 1 :]), "")
-            return wanted if wanted in LANGUAGES else None
+            return value if equals else next(iter(arguments[place + 1 :]), "")
     return None
+
+
+def _tell_missing(choice: Choice) -> None:
+    """Say that a language is not there, and which is used instead."""
+    _say(
+        _("There is no translation into {missing}. Used instead: {used}. There is: {languages}.").format(
+            missing=printable(", ".join(choice.missing)),
+            used=", ".join(choice.languages),
+            languages=", ".join(LANGUAGES),
+        )
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, yes_or_no
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _, ngettext
 from spytriage.text import printable
@@ -71,4 +71,5 @@ def _agree(count: int, *, yes: bool) -> None:
             _("Nothing was deleted: nobody can be asked here."), hint=_("Give --yes if you are certain.")
         )
     text = ngettext("Delete {count} case for good?", "Delete {count} cases for good?", count)
-    click.confirm(text.format(count=count), abort=True, err=True)
+    if not yes_or_no(text.format(count=count)):
+        raise click.Abort

@@ -7,7 +7,7 @@ their digests, which is signed. Like a report it is made of redacted findings an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -19,9 +19,10 @@ from spytriage.i18n import _, deferred, ngettext
 from spytriage.jsontext import canonical, readable
 from spytriage.models import CodeName, IndicatorSet, ModuleCoverage, Outcome, RedactedFinding, Report
 from spytriage.report import texts
-from spytriage.report.arrange import grouped, in_order
+from spytriage.report.arrange import Group, can_be_right, grouped, in_order
 from spytriage.report.html import render_page
 from spytriage.report.markdown import heading, observation, plain
+from spytriage.report.said import Said, in_each_language
 from spytriage.report.wire import finding_entry, module_entry, set_entry
 from spytriage.signing import Signer
 
@@ -137,6 +138,8 @@ def _findings(findings: tuple[RedactedFinding, ...]) -> list[dict[str, Any]]:
     return [{name: entry[name] for name in _OF_A_FINDING} for entry in entries]
 
 
+_MOST = 200  # findings of a kind, and indicators of a finding, that the page shows
+
 # --- For people ---------------------------------------------------------------------------------------------------
 
 _HEADLINES = {
@@ -201,14 +204,24 @@ def _to_html(addendum: Addendum) -> bytes:
         "addendum.html.jinja",
         addendum=addendum,
         report=addendum.report,
-        headline=headline(addendum),
-        outcome=texts.outcome_texts(addendum.outcome),
-        sections=[(title, grouped(findings), nothing) for title, findings, nothing in sections(addendum)],
-        limits=list(limits(addendum)),
+        headline=in_each_language(headline, addendum),
+        outcome=in_each_language(texts.outcome_texts, addendum.outcome),
+        sections=_sections_in_each_language(addendum),
+        limits=in_each_language(lambda: tuple(limits(addendum))),
+        most=_MOST,
+        can_be_right=lambda day: day is None or can_be_right(day, addendum.rechecked_on),
     )
 
 
+def _sections_in_each_language(addendum: Addendum) -> list[tuple[Said, Sequence[Group], Said]]:
+    titles = in_each_language(lambda: tuple(title for title, _findings, _nothing in sections(addendum)))
+    nothing = in_each_language(lambda: tuple(said for _title, _findings, said in sections(addendum)))
+    groups = [grouped(findings) for _title, findings, _nothing in sections(addendum)]
+    return list(zip(titles, groups, nothing, strict=True))
+
+
 def _to_markdown(addendum: Addendum) -> Iterator[str]:
+    """Yield the addendum in the person's language."""
     words, report = texts.outcome_texts(addendum.outcome), addendum.report
     yield f"# {headline(addendum)}"
     yield ""
@@ -232,7 +245,7 @@ def _to_markdown(addendum: Addendum) -> Iterator[str]:
             yield f"`{group.trace}` `{group.id}`\n"
             yield text.meaning + "\n"
             for finding in group.findings:
-                yield f"- {observation(finding)}"
+                yield f"- {observation(finding, addendum.rechecked_on)}"
             yield ""
     yield heading(_("What could not be rechecked"))
     for sentence in limits(addendum):

@@ -311,12 +311,12 @@ def _renderings(case: _Case) -> _Outcome:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     if not case.own_version:
         return (Result.NOT_DONE, Why.OTHER_VERSION, case.report.tool.version[:40])
-    language = re.search(rb'<html lang="([a-z]{2})">', case.files["report.html"][:200])
-    code = language[1].decode() if language else ""
-    if code not in LANGUAGES:
+    named = re.search(rb'<html [^>]{1,60} data-languages="([A-Za-z_,]{2,40})">', case.files["report.html"][:400])
+    languages = named[1].decode().split(",") if named else []
+    if not languages or not set(languages) <= set(LANGUAGES) or len(languages) > len(set(languages)):
         return (Result.FAILED, Why.RENDERING_DIFFERS, "report.html")
     try:
-        with using_language(code):
+        with using_language(*languages):
             expected = case.knowledge.renderings(case.report)
     except (ValueError, TypeError, LookupError):  # a report that was made up to be read, and cannot be told
         return (Result.FAILED, Why.REPORT_UNREADABLE)
