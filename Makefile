@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types picture lock clean
+.PHONY: demo test lint types bench picture lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -31,6 +31,9 @@ $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
 $(READY_DEV): $(READY) requirements-dev.lock
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
+
+bench: $(READY_DEV)  ## Compare with MVT on a made phone of middling size (minutes).
+	$(VENV)/bin/python -m benchmarks.compare --size middling
 
 picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
 	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet

@@ -59,6 +59,7 @@ class Phone:
 
     files: int  # entries of the manifest, folders among them
     size: int  # bytes of all files
+    databases: tuple[str, ...]  # the SQLite files that modules read, relative to the backup
     beyond_mvt: Mapping[tuple[str, str], int]
     """Traces that MVT does not look at and spytriage does: module and indicator, and how many alerts."""
 
@@ -272,7 +273,7 @@ class _Template:
     """An archived MBFile for paths of one length; parsing and writing a property list for each file takes minutes."""
 
     def __init__(self, length: int, *, is_folder: bool, has_key: bool) -> None:
-        path = "\x01" * length
+        path = "~" * length
         content = b"" if is_folder else bytes(_SIZE)
         file = BackupFile("", path, content, _STAMP_AT, is_folder=is_folder)
         self._bytes = mbfile(file, _INODE, _KEY if has_key else b"")
@@ -412,7 +413,10 @@ def write_phone(
         manifest.write_bytes(seal.manifest(manifest.read_bytes()))
     for name, content in property_lists(story.device, story.apps, seal).items():
         (folder / name).write_bytes(content)
-    return Phone(rows["all"], writer.size, _beyond_mvt(story))
+    databases = [
+        f"{file.file_id[:2]}/{file.file_id}" for file in artefacts if file.content.startswith(b"SQLite format 3\0")
+    ]
+    return Phone(rows["all"], writer.size, ("Manifest.db", *databases), _beyond_mvt(story))
 
 
 def _beyond_mvt(story: Story) -> dict[tuple[str, str], int]:
