@@ -50,6 +50,7 @@ class Recorder:
     def __init__(self) -> None:
         self.plan: tuple[str, ...] = ()
         self.running: list[str] = []
+        self.rows: dict[str, int] = {}
         self.coverage: list[ModuleCoverage] = []
 
     def starting(self) -> None:
@@ -60,6 +61,9 @@ class Recorder:
 
     def started(self, module: str) -> None:
         self.running.append(module)
+
+    def read(self, module: str, rows: int) -> None:
+        self.rows[module] = rows
 
     def ended(self, coverage: ModuleCoverage) -> None:
         self.coverage.append(coverage)

@@ -60,6 +60,7 @@ class Check:
     unlock: Callable[[Source], BackupKeys] = keep_locked  # called when an iOS backup is encrypted
     identity: Path | None = None  # file with the key of an acquisition that is encrypted with age
     password: Callable[[Source], str] = no_password  # called for an Android acquisition
+    jobs: int = 1  # how many workers at most
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,7 +102,7 @@ def _check(request: Check, source: Source, progress: Progress) -> Examined:
     keys = request.unlock(source) if source.locked and source.kind == "ios-backup" else None
     password = "" if source.kind == "ios-backup" else request.password(source)
     what = (source.kind, source.path, request.index.indicators)
-    result = scan(*what, progress, request.limits, keys=keys, root=source.root, password=password)
+    result = scan(*what, progress, request.limits, keys=keys, root=source.root, password=password, jobs=request.jobs)
     findings = grade(result.alerts)
     redacted = redact(findings, request.policy, request.key)
     report = Report(

@@ -1,7 +1,7 @@
-"""The worker process: reads one job, locks itself down, runs MVT, reports, ends.
+"""The worker process: reads one job, locks itself down, runs the modules of MVT that it is handed, and reports.
 
-Started by `spytriage.scan` with a clean environment. The counterpart of `pipeline`: it joins the matcher and the
-engine, which do not know each other.
+Started by `spytriage.scan` with a clean environment, and ended by it. The counterpart of `pipeline`: it joins the
+matcher and the engine, which do not know each other.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from spytriage.scan.guard import Guard, end_with_parent, forbid_core_dumps, limit_memory
-from spytriage.scan.protocol import Job, Message, encode
+from spytriage.scan.protocol import Job, Message, Run, encode
 
 
 def main(extra_modules: Sequence[type[Any]] = ()) -> None:
-    """Run the job on standard input; messages go to standard output.
+    """Do the job on standard input; messages go to standard output.
 
     Args:
         extra_modules: MVT modules to run beside MVT's own (MVT calls them custom modules).
     """
     job = Job.from_line(sys.stdin.buffer.readline())
-    end_with_parent()
+    requests = end_with_parent()  # the parent makes the first one only when it has heard of us
     forbid_core_dumps()
     # Only messages may reach the pipe: whatever else prints, prints to nowhere.
     messages = os.fdopen(os.dup(1), "wb")
@@ -42,7 +42,10 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
         messages.write(encode(message, places))
         messages.flush()
 
-    mvt_engine.run(job, SetMatcher(job.indicators), guard, emit, extra_modules)
+    engine = mvt_engine.Engine(job, SetMatcher(job.indicators), guard, emit)
+    if engine.prepare(extra_modules):
+        while True:
+            engine.run(Run.from_line(requests.get()))
 
 
 if __name__ == "__main__":

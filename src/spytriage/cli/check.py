@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from spytriage.cli.keys import signer_for, signing_options
-from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
+from spytriage.cli.options import (
+    checked_on,
+    jobs_option,
+    language_option,
+    output_option,
+    printing_options,
+    tlp_option,
+)
 from spytriage.cli.password import android_password, password_options, unlocking
 from spytriage.i18n import _
 from spytriage.models import Tlp
@@ -82,6 +89,7 @@ from spytriage.models import Tlp
     ),
 )
 @password_options
+@jobs_option()
 @tlp_option()
 @signing_options
 @language_option()
@@ -97,6 +105,7 @@ def command(
     recipients: tuple[str, ...],
     password_file: Path | None,
     key_file: Path | None,
+    jobs: int,
     tlp: str,
     sign_key: Path | None,
     sign_password_file: Path | None,
@@ -129,6 +138,7 @@ def command(
         unlock=unlock,
         identity=identity,
         password=password,
+        jobs=jobs,
     )
     report = check_and_deliver(
         request, output or next_free_folder(), as_json=as_json, quiet=quiet, tlp=Tlp(tlp), signer=signer

@@ -42,6 +42,17 @@ def printing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return as_json(quiet(function))
 
 
+def jobs_option() -> Decorator:
+    """Accept --jobs."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help=_("Read an iPhone backup with this many processes. Default: as many as the computer has cores."),
+    )
+
+
 def tlp_option() -> Decorator:
     """Accept --tlp."""
     return click.option(

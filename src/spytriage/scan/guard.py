@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 OUT_OF_MEMORY_EXIT = 77
@@ -134,17 +135,25 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def end_with_parent() -> None:
+def end_with_parent() -> SimpleQueue[bytes]:
     """End this process when its parent is gone.
 
     Linux kills us at once. Elsewhere, and should the parent have gone before we asked for that, standard input tells:
     the parent never closes it while it lives.
+
+    Returns:
+        The lines that the parent writes to standard input, as they come.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    lines: SimpleQueue[bytes] = SimpleQueue()
 
     def watch() -> None:
-        while os.read(0, 4096):
-            pass
+        waiting = b""
+        while read := os.read(0, 4096):
+            *whole, waiting = (waiting + read).split(b"\n")
+            for line in whole:
+                lines.put(line)
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+    return lines

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Protocol
 
 from spytriage.models import Reason
 from spytriage.scan.copies import UnavailableError
+from spytriage.scan.sieves import Rows
 
 
 class Files(Protocol):
@@ -37,6 +38,7 @@ class Reading:
     Attributes:
         found: artefacts that were there.
         problems: why artefacts, or parts of them, could not be read.
+        rows: what becomes of the rows of the module's queries; all of them reach it when there is none.
     """
 
     def __init__(self, files: Files) -> None:
@@ -45,6 +47,7 @@ class Reading:
         self._databases: dict[Path, _Database] = {}
         self.found = 0
         self.problems: list[Reason] = []
+        self.rows: Rows | None = None
         self._own_problems: list[Reason] = []
         self._uses_embedded_plists = True
         self._looking_up = False
@@ -57,6 +60,7 @@ class Reading:
                 Manifest.db, where they hold only the times and sizes of files.
         """
         self._databases = {}
+        self.rows = None
         self.found = 0
         self._own_problems = []
         self.problems = []
@@ -100,6 +104,7 @@ class Reading:
         connection = sqlite3.connect(uri, uri=True, factory=TrackedConnection)
         if not self._looking_up:
             connection.database = self._databases.setdefault(path, _Database())
+            connection.rows = self.rows
         return connection
 
     @contextmanager
@@ -159,12 +164,14 @@ class TrackedConnection(sqlite3.Connection):
     """A connection whose cursors tell whether queries went through."""
 
     database: _Database | None = None
+    rows: Rows | None = None
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that takes notes."""
         cursor = super().cursor(factory or _TrackedCursor)
         if isinstance(cursor, _TrackedCursor):
             cursor.database = self.database or _Database()
+            cursor.rows = self.rows
         return cursor
 
 
@@ -191,6 +198,7 @@ _NEEDED_COLUMNS = (("message.*,", "text"),)
 
 class _TrackedCursor(sqlite3.Cursor):
     database: _Database
+    rows: Rows | None = None
 
     def execute(self, sql: str, *parameters: Any) -> _TrackedCursor:
         for narrow, wide in WIDER_QUERIES:
@@ -212,6 +220,18 @@ class _TrackedCursor(sqlite3.Cursor):
     def __next__(self) -> Any:
         try:
             return super().__next__()
+        except sqlite3.Error:
+            self.database.broke = True
+            raise
+
+    def __iter__(self) -> Any:
+        if self.rows is None:
+            return self
+        return self._watched(self.rows.flow(self, super().__next__))
+
+    def _watched(self, rows: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from rows
         except sqlite3.Error:
             self.database.broke = True
             raise
