@@ -22,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchmarks.measure import ROOT, Cost, run, seconds_on_a_terminal
@@ -165,11 +166,11 @@ def _tell(name: str, cost: Cost) -> None:
     )
 
 
-def _best(costs: Iterable[Cost]) -> Cost:
-    """Return the cost that other work on the machine disturbed least, with the largest memory of all."""
+def mean(costs: Iterable[Cost]) -> Cost:
+    """Return what a run takes in the mean; of the memory, the most."""
     costs = list(costs)
-    best = min(costs, key=lambda cost: cost.cpu)
-    return Cost(min(cost.wall for cost in costs), best.cpu, max(cost.memory for cost in costs), best.written, best.left)
+    times = [fmean(getattr(cost, name) for cost in costs) for name in ("wall", "cpu")]
+    return Cost(*times, *(max(getattr(cost, name) for cost in costs) for name in ("memory", "written", "left")))
 
 
 def results(runs: Mapping[str, list[Run]], limit: Cost | None, phone: Phone, size: Size) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def results(runs: Mapping[str, list[Run]], limit: Cost | None, phone: Phone, siz
         if several:
             fastest = min(several, key=lambda one: one.cost.wall)
             found[name] = {
-                **asdict(_best(one.cost for one in several)),
+                **asdict(mean(one.cost for one in several)),
                 "runs": len(several),
                 "scan": fastest.notes["scan"],
                 "modules": dict(sorted(fastest.notes["modules"].items())),
@@ -224,7 +225,7 @@ def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     checks = Checks(backup, work, encrypted=options.encrypted, jobs=options.jobs)
     state = machine()
     runs = compare(checks, phone, options.rounds, with_mvt=not options.without_mvt)
-    limit = None if options.encrypted else _best(checks.limit(phone) for _ in range(2))
+    limit = None if options.encrypted else mean(checks.limit(phone) for _ in range(2))
     key = _seconds_for_the_key(backup) if options.encrypted else None
     first_line = checks.first_line() if options.encrypted else None
     alone = {"key_seconds": key, "first_line_seconds": first_line}

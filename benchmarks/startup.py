@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.compare import machine
 from benchmarks.measure import Cost, run
-from benchmarks.tables import RESULTS, rewrite
+from benchmarks.tables import CHECK, RESULTS, rewrite
 from spytriage.demo import write_phone
 from spytriage.indicators.data import data_file
 
@@ -30,9 +30,9 @@ def commands(folder: Path) -> dict[str, list[str | Path]]:
     check = ["check", phone, "--consent", consent, "-q", "-o", folder / "report", "-i", data_file("demo.stix2")]
     return {
         "Python alone": [sys.executable, "-c", "pass"],
-        "Python and `import mvt.ios.cli`": [sys.executable, "-c", "import mvt.ios.cli"],
+        "Python and MVT's import": [sys.executable, "-c", "import mvt.ios.cmd_check_backup"],
         "`spytriage --help`": [*spytriage, "--help"],
-        "`spytriage check` of the demo's phone": [*spytriage, *check],
+        CHECK: [*spytriage, *check],
     }
 
 
