@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,11 @@ def draw(found: list[Result], place: Path) -> None:
                       label="MVT" if name == "mvt" else name)  # fmt: skip
         axis.set(xscale="log", yscale="log", xlabel="files on the phone", ylabel=label)
         axis.grid(visible=True, which="major", color="#dddddd")
-        axis.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        sizes = sorted({one["phone"]["files"] for one in found})
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_xticks([], minor=True)
+        low, high = (round(math.log10(value) + half) for value, half in zip(axis.get_ylim(), (-0.5, 0.5), strict=True))
+        axis.set_ylim(10**low, 10**high)
         axis.yaxis.set_major_formatter(lambda value, _position: f"{value:,g}")
     axes[0].legend(frameon=False)
     figure.savefig(place, metadata={"Date": None, "Creator": None})
