@@ -106,6 +106,7 @@ def _lid(person: Person) -> str:
 def whatsapp_chats(messages: Sequence[Message]) -> bytes:
     """Return ChatStorage.sqlite; the first chat goes by LID, WhatsApp's newer kind of address."""
     people = list(dict.fromkeys(message.person for message in messages))
+    sessions = {person: number for number, person in enumerate(people, 1)}
     jids = {person: _jid(person) for person in people} | {people[0]: _lid(people[0])}
     rows, times = [], dict[Person, list[float]]()
     for number, message in enumerate(messages, 1):
@@ -113,14 +114,13 @@ def whatsapp_chats(messages: Sequence[Message]) -> bytes:
         jid, name = jids[message.person], message.person.name
         ends = (None, jid, None) if message.sent else (jid, None, name)
         stanza = _uuid("stanza", number, message.text).replace("-", "")
-        session = people.index(message.person) + 1
-        rows.append((number, message.sent, session, _mac(message.at), *ends, stanza, message.text))
+        rows.append((number, message.sent, sessions[message.person], _mac(message.at), *ends, stanza, message.text))
     return database(
         "ChatStorage.sqlite",
         {
             "ZWACHATSESSION (Z_PK, ZCONTACTJID, ZPARTNERNAME, ZMESSAGECOUNTER, ZLASTMESSAGEDATE)": [
                 (number, jids[person], person.name, len(times[person]), max(times[person]))
-                for number, person in enumerate(people, 1)
+                for person, number in sessions.items()
             ],
             "ZWAMESSAGE (Z_PK, ZISFROMME, ZCHATSESSION, ZMESSAGEDATE, ZFROMJID, ZTOJID, ZPUSHNAME, ZSTANZAID,"
             " ZTEXT)": rows,
