@@ -183,12 +183,14 @@ def results(runs: Mapping[str, list[Run]], limit: Cost | None, phone: Phone, siz
     }  # fmt: skip
     for name, several in runs.items():
         if several:
-            fastest = min(several, key=lambda one: one.cost.wall)
+            modules = sorted({module for one in several for module in one.notes["modules"]})
             found[name] = {
                 **asdict(mean(one.cost for one in several)),
                 "runs": len(several),
-                "scan": fastest.notes["scan"],
-                "modules": dict(sorted(fastest.notes["modules"].items())),
+                "scan": fmean(one.notes["scan"] for one in several),
+                "modules": {
+                    module: fmean(one.notes["modules"].get(module, 0.0) for one in several) for module in modules
+                },
             }
     return found
 

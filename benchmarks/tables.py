@@ -36,7 +36,7 @@ def sections(found: Mapping[str, Result]) -> str:
     phones.sort(key=lambda one: (one["phone"]["files"], one["encrypted"], one["jobs"] or 0))
     blocks = [_phone(one) for one in phones]
     blocks += [_growth(phones), _limits(phones, found.get("startup"))]
-    blocks += [*map(_modules, [one for one in phones if "mvt" in one][-1:])]
+    blocks += [*map(_modules, [one for one in phones if "mvt" in one and not one["encrypted"]][-1:])]
     if "startup" in found:
         blocks.append(_startup(found["startup"]))
     return "\n".join(blocks)
@@ -139,8 +139,8 @@ def _modules(one: Result) -> str:
     others = [sum(times["modules"].values()) - sum(times["modules"].get(name, 0.0) for name in slowest)
               for times in (ours, mvt)]  # fmt: skip
     rows.append(["the other modules", *map(_seconds, others)])
-    outside = [max(0.0, times["wall"] - sum(times["modules"].values())) for times in (ours, mvt)]
-    rows.append(["before, between and after", *map(_seconds, outside)])
+    outside = [ours["wall"] - ours["scan"], mvt["wall"] - sum(mvt["modules"].values())]
+    rows.append(["before and after them", *map(_seconds, outside)])
     title = f"### Where the wall time goes: {_title(one)}\n\n"
     return f"{title}Modules of spytriage run side by side when it has more than one job.\n\n" + table(
         ["module", "spytriage", "MVT"], rows
