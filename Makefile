@@ -6,13 +6,17 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types bench picture lock clean
+.PHONY: demo test fuzz lint types docs reference kit bench picture lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
 
 test: $(READY_DEV)  ## Set up, then run all tests.
 	$(VENV)/bin/pytest --numprocesses auto
+
+SECONDS := 60
+fuzz: $(READY_DEV)  ## Fuzz every parser of ours for a minute each (Linux on x86_64; what is found lies in fuzz-found/).
+	$(VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
 lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .
@@ -35,6 +39,16 @@ $(READY_DEV): $(READY) requirements-dev.lock
 bench: $(READY_DEV)  ## Compare with MVT on a made phone of middling size (minutes).
 	$(VENV)/bin/python -m benchmarks.compare --size middling
 
+docs: $(READY_DEV)  ## Build the documentation into site/, in both languages; a broken link is an error.
+	$(VENV)/bin/zensical build --strict --clean
+	$(VENV)/bin/zensical build --strict --clean --config-file zensical.es.toml
+
+reference: $(READY_DEV)  ## Write the pages of docs/reference that follow from the program.
+	$(VENV)/bin/python tools/make_reference.py
+
+kit: $(READY)  ## All that a laptop without a network needs, in kit/: carry it there on a stick.
+	tools/make-kit $(VENV) kit
+
 picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
 	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1330 \
@@ -48,4 +62,4 @@ lock:  ## Resolve the dependencies anew (needs uv).
 	$(LOCK) --all-extras --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) kit site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,16 @@ SHARED = {
     "models", "errors", "finding_kinds", "artefacts", "i18n", "text", "jsontext", "atomic",
     "custody", "evidence", "handoff", "signing", "stix_parts",
 }  # fmt: skip
-COMPOSERS = {"pipeline.py", "release.py", "verification.py", "worker.py", "doctor.py", "limits.py", "__main__.py"}
+COMPOSERS = {
+    "batch.py",
+    "pipeline.py",
+    "release.py",
+    "verification.py",
+    "worker.py",
+    "doctor.py",
+    "limits.py",
+    "__main__.py",
+}
 
 
 def imports_of(path: Path) -> set[str]:

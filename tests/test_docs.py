@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -11,9 +12,22 @@ from pathlib import Path
 import pytest
 
 from spytriage.models import Outcome
+from tests.docs_session import commands, desk, locale_of, matches, output_of, run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+SPANISH = ROOT / "docs" / "es"
+TRANSLATED = [page for page in (ROOT / "docs").rglob("*.md") if SPANISH not in page.parents]
+
+
+def counterpart(page: Path) -> Path:
+    """Return the Spanish page of an English one."""
+    return SPANISH / page.relative_to(ROOT / "docs")
+
+
+GUIDES = [page for page in PAGES if any(command.runs for command in commands(page.read_text()))]
+# Their own tests run these, with what they need.
+GUIDES = [page for page in GUIDES if page.name != "for-reviewers.md"]
 COMMANDS = sorted({
     line.strip().removeprefix("$ ").split("#")[0].strip()
     for page in PAGES
@@ -48,10 +62,65 @@ def test_the_readme_says_the_exit_codes_that_the_program_has() -> None:
         assert f"| {outcome.exit_code} | `{outcome.value}` |" in text
 
 
-def test_both_languages_have_the_same_pages_and_headings() -> None:
-    english, spanish = ROOT / "docs" / "reference", ROOT / "docs" / "es" / "reference"
-    pages = {path.relative_to(spanish) for path in spanish.rglob("*.md")}
-    assert pages == {path.relative_to(english) for path in english.rglob("*.md")}
-    for page in pages:
-        headings = [len(re.findall("^#+ ", (root / page).read_text(), re.MULTILINE)) for root in (english, spanish)]
-        assert headings[0] == headings[1], page
+# --- What is printed as run is run ---------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_guide_runs_and_says_what_the_guide_shows(page: Path) -> None:
+    with desk() as folder:
+        for command in commands(page.read_text(encoding="utf-8")):
+            if command.runs:
+                done = run(command, folder, locale_of(page))
+                said = output_of(done, folder)
+                assert done.returncode == command.exit_code, (command.line, said)
+                assert matches(command.shown, said), (command.line, said)
+
+
+def test_a_guide_that_shows_something_else_is_noticed() -> None:
+    assert matches(("one", "…", "key … is it"), ["one", "two", "three", "key 4711 is it"])
+    assert not matches(("one", "two"), ["one", "three"])
+    assert not matches(("one",), ["one", "and more"])
+
+
+def test_every_command_that_is_not_run_says_why() -> None:
+    for page in PAGES:
+        for command in commands(page.read_text(encoding="utf-8")):
+            assert command.runs or len(command.note.partition(": " if "not run" in command.note else "by ")[2]) > 5
+
+
+# --- Both languages ------------------------------------------------------------------------------------------
+
+
+def test_both_languages_have_the_same_pages() -> None:
+    assert set(SPANISH.rglob("*.md")) == set(map(counterpart, TRANSLATED))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in TRANSLATED if counterpart(page).exists()], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_both_languages_of_a_page_have_the_same_headings_and_commands(page: Path) -> None:
+    english, spanish = (outline(path.read_text(encoding="utf-8")) for path in (page, counterpart(page)))
+    assert english == spanish
+
+
+def outline(text: str) -> list[str]:
+    """Return the levels of a page's headings and its commands: what translation leaves as it is."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    levels = re.findall(r"^(#+) ", prose, re.MULTILINE)
+    lines = [re.sub(r" --lang es|\s+# .*", "", command.line) for command in commands(text)]
+    return [*levels, *lines]
+
+
+# --- Pages that follow from the program ----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_pages_made_from_the_program_are_what_it_would_make_today() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import json; from tools.make_reference import pages;"
+         "print(json.dumps([(str(path), text) for path, text in pages()]))"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    stale = [path for path, text in json.loads(done.stdout) if Path(path).read_text(encoding="utf-8") != text]
+    assert stale == [], "run `make reference`"

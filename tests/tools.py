@@ -182,3 +182,12 @@ def edited_copy(database: bytes, folder: Path, statement: str) -> bytes:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(statement)
     return path.read_bytes()
+
+
+def nameless(archive: bytes) -> bytes:
+    """Take the name of the last entry, of one letter, out of the list of a zip."""
+    place = archive.rindex(b"PK\x01\x02")
+    entry = archive[place:]
+    entry = entry[:28] + b"\0\0" + entry[30:46] + entry[47:]
+    size = int.from_bytes(entry[-10:-6], "little") - 1
+    return archive[:place] + entry[:-10] + size.to_bytes(4, "little") + entry[-6:]

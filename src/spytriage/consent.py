@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class Consent:
             raise SpytriageError(
                 _("The consent record does not allow the phone to be analysed."),
                 hint=_("Without this consent nothing is checked. Ask the person, and accept a no."),
+            )
+        if self.given_on > today + timedelta(days=1):  # it may be tomorrow already where the record was made
+            raise SpytriageError(
+                _("The consent record is of {date}, which is after today.").format(date=self.given_on),
+                hint=_("Set the clock of this computer, or ask the person again and make a new record."),
             )
         if self.keep_until and self.keep_until < today:
             raise SpytriageError(

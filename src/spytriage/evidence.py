@@ -30,12 +30,13 @@ from spytriage.atomic import write_new_file
 from spytriage.errors import SpytriageError
 from spytriage.handoff import EVIDENCE, LARGEST
 from spytriage.i18n import _
-from spytriage.jsontext import canonical
+from spytriage.jsontext import canonical, is_nested_beyond
 from spytriage.models import CodeName, Commitment, Finding
 from spytriage.text import printable
 
 EVIDENCE_VERSION = 1
 
+_DEEPEST = 100  # lists and objects in one another; a worker sends no more than 20 or so
 _MAX_IDENTITY_BYTES = 64 * 1024
 _FIELD = "record."
 
@@ -338,6 +339,8 @@ def _evidence(document: Any, path: Path) -> Evidence:
 
 def _finding(data: Mapping[str, Any]) -> SealedFinding:
     ref, kind, module, nonces = data["ref"], data["id"], data["module"], data["nonces"]
+    if is_nested_beyond(data["records"], _DEEPEST):
+        raise ValueError("no record of ours is as deep as that")
     texts = (ref, kind, module, *nonces, *nonces.values())
     records = tuple(dict(record) for record in data["records"])
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(r["event"], dict) for r in records):

@@ -1,7 +1,8 @@
-"""Text that may come from a phone, made harmless for a terminal."""
+"""Text that may come from a phone or a stranger, made harmless for what shows it: a terminal, a spreadsheet."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control (Cc), format (Cf: bidi overrides, zero-width), surrogate (Cs), private use (Co), unassigned (Cn),
@@ -21,3 +22,23 @@ def printable(text: str, limit: int = 300) -> str:
         for char in kept
     )
     return safe + "…" if len(text) > limit else safe
+
+
+# A spreadsheet takes a cell for a formula that begins with one of these, also in full width (Excel with an East Asian
+# input), also after spaces and quotation marks. In many countries `;` parts cells and `,` does not, and some people
+# choose `|`: what follows these begins a cell too, whatever quotation marks the file has around it.
+_BEGINS_A_FORMULA = re.compile(r'(^|[;|])(?=[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212])')
+
+
+def spreadsheet_cell(text: str, limit: int = 10_000) -> str:
+    """Return the text as a cell of a CSV file that no spreadsheet takes for a formula, and no terminal for orders.
+
+    Whatever may begin a formula gets an apostrophe before it. Line breaks and tabs become escapes, so that a cell
+    stays a cell. Give it texts only: a number may begin with a minus. Doing it twice changes nothing more.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("a;-b")
+    ("'=1+1", "a;'-b")
+    """
+    return _BEGINS_A_FORMULA.sub(r"\1'", printable(text, limit))

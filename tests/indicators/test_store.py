@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.indicators.conftest import bundle_of, indicator
+from tests.tools import nameless
 
 from spytriage.errors import SpytriageError
 from spytriage.indicators import installed_sets, load_sets, select, store
@@ -253,3 +254,11 @@ def test_two_different_sets_of_one_name_are_refused_and_one_set_given_twice_is_n
         import_sets([zip_of(write, ("a/x.stix2", made("a")), ("b/x.stix2", made("b")))])
     assert nothing_installed(installed)
     assert len(import_sets([zip_of(write, ("a/x.stix2", made("a")), ("b/x.stix2", made("a")))])) == 1
+
+
+def test_a_zip_with_an_entry_without_a_name_is_refused(write: Write, installed: Path) -> None:
+    kit = zip_of(write, ("a.stix2", made()), ("y", b""))
+    kit.write_bytes(nameless(kit.read_bytes()))
+    with pytest.raises(SpytriageError, match="links, or names that lead outside"):
+        import_sets([kit])
+    assert nothing_installed(installed)

@@ -53,6 +53,8 @@ _COMMANDS = {
     "review": "spytriage.cli.review:group",
     "report": "spytriage.cli.render:group",
     "unseal": "spytriage.cli.unseal:command",
+    "batch": "spytriage.cli.batch:command",
+    "aggregate": "spytriage.cli.aggregate:command",
 }
 
 

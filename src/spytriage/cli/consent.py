@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import language_option
-from spytriage.consent import Consent, Grant, parse_day, read_consent, today
+from spytriage.cli.options import checked_on, language_option
+from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.text import printable
 
 
 @click.group(
@@ -57,11 +58,11 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
     until = parse_day(keep_until) if keep_until else None
     if grants:
         granted = frozenset(Grant(grant) for grant in grants)
-        consent = Consent(True, True, granted, until, form_reference or "", today())
+        consent = Consent(True, True, granted, until, form_reference or "", checked_on())
     else:
         consent = ask(until, form_reference)
     consent.write(output)
-    click.echo(_("Consent record written: {path}").format(path=output))
+    click.echo(_("Consent record written: {path}").format(path=printable(str(output))))
 
 
 @group.command("show", help=_("Show a consent record."))
@@ -118,7 +119,7 @@ def ask(keep_until: date | None = None, form_reference: str | None = None) -> Co
             _("Reference of the signed form, a code without names (empty: none)"),
             default="", show_default=False, err=True,
         )  # fmt: skip
-    return Consent(data_owner, device_owner, grants, keep_until, form_reference, today())
+    return Consent(data_owner, device_owner, grants, keep_until, form_reference, checked_on())
 
 
 def _yes(question: str) -> bool:

@@ -14,11 +14,10 @@ from spytriage.i18n import _
 from spytriage.models import RedactedFinding, Report
 from spytriage.report import texts
 from spytriage.report.arrange import in_order, shown
-from spytriage.text import printable
+from spytriage.text import printable, spreadsheet_cell
 
 _COLUMNS = ("message", "datetime", "timestamp_desc", "finding", "trace", "level", "artefact", "count", "indicators",
             "sets")  # fmt: skip
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_csv(report: Report) -> bytes:
@@ -27,7 +26,7 @@ def to_csv(report: Report) -> bytes:
     writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in _rows(report):
-        writer.writerow({column: _harmless(str(value)) for column, value in row.items()})
+        writer.writerow({column: spreadsheet_cell(str(value)) for column, value in row.items()})
     return table.getvalue().encode()
 
 
@@ -56,7 +55,3 @@ def _rows(report: Report) -> Iterator[dict[str, str | int]]:
 def _message(finding: RedactedFinding) -> str:
     values = ", ".join(shown(indicator) for indicator in finding.indicators)
     return texts.finding_text(finding.id).title + (f": {values}" if values else "")
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell

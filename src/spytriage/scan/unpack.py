@@ -95,7 +95,7 @@ class Unpacker:
         """
         with opened_zip(path) as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):  # is_dir() of Python 3.11 fails on an empty name
                     continue
                 if info.flag_bits & 1:
                     raise RefusedError(Refusal.LOCKED)
