@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test fuzz lint types messages docs reference kit screenshots lock clean
+.PHONY: demo test fuzz lint types messages docs reference kit bench screenshots lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -41,6 +41,9 @@ $(READY_DEV): $(READY) requirements-dev.lock
 
 screenshots: $(READY_DEV)  ## Make the pictures of the docs anew (needs Chromium and pdftoppm).
 	$(VENV)/bin/python -m tests.screenshots docs/images
+
+bench: $(READY_DEV)  ## Compare with MVT on a made phone of middling size (minutes).
+	$(VENV)/bin/python -m benchmarks.compare --size middling
 
 docs: $(READY_DEV)  ## Build the documentation into site/, in both languages; a broken link is an error.
 	$(VENV)/bin/zensical build --strict --clean

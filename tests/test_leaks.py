@@ -44,7 +44,7 @@ from spytriage.models import (
 )
 from spytriage.pipeline import Check, check
 from spytriage.redaction import POLICIES, load_policy
-from spytriage.redaction.tripwire import Tripwire
+from spytriage.redaction.tripwire import Secret, Tripwire
 from spytriage.report.pdf import to_pdf
 from spytriage.source import Device, Source
 from tests.canaries import SHAPES, Canaries
@@ -482,6 +482,19 @@ def test_a_message_in_the_words_of_the_report_is_no_false_alarm(tmp_path: Path, 
     outputs = deliver(alerts, tmp_path, language=language)
 
     assert "report.json" in outputs
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_message_of_mvt_that_quotes_the_indicator_is_no_false_alarm(published: bool) -> None:
+    value = "free-news-alert.example"
+    said = f'Found HTTP redirect between suspicious domains: ORIGIN: "{value}", found mention of "{value}" in a file'
+    report = json.dumps({"indicators": [{"type": "domain", "value": value}]}, indent=1).encode()
+    tripwire = Tripwire.make(
+        [Secret("Manifest.message", said)], published=[value] if published else [], fixed=[], digests=[]
+    )
+
+    with nullcontext() if published else pytest.raises(SpytriageError, match="rule: sealed-text"):
+        tripwire.inspect({"report.json": report})
 
 
 @pytest.mark.slow

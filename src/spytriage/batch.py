@@ -416,7 +416,8 @@ def _page(results: Sequence[Result]) -> bytes:
     title = escape(_("Phones of this batch"))
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
-        f'<!DOCTYPE html>\n<html lang="{language_tag(language)}" dir="{direction(language)}">\n<head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{language_tag(language)}" dir="{direction(language)}">\n'
+        '<head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>\n'
         "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem}"

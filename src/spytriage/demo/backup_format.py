@@ -29,7 +29,7 @@ from spytriage.i18n import _
 
 _FILE, _FOLDER, _LINK = 1, 2, 4  # Files.flags
 _MODES = {_FILE: 0o100644, _FOLDER: 0o040755, _LINK: 0o120755}
-_COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
+MANIFEST_COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
 PROTECTION_CLASS = 3  # of every file here: readable after the first unlock
 _MOBILE = 501  # user and group id of the user "mobile"
 
@@ -117,14 +117,8 @@ def write_backup(
         SpytriageError: the folder is in use or cannot be written.
     """
     entries = [*_folders(files), *files]
-    manifest = database("Manifest.db", {_COLUMNS: _manifest_rows(entries, seal)})
-    keys = seal.manifest_plist() if seal else {}
-    front = {
-        "Manifest.db": seal.manifest(manifest) if seal else manifest,
-        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
-        "Status.plist": binary_plist(_status_plist(device)),
-        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
-    }
+    manifest = database("Manifest.db", {MANIFEST_COLUMNS: _manifest_rows(entries, seal)})
+    front = {"Manifest.db": seal.manifest(manifest) if seal else manifest, **property_lists(device, apps, seal)}
     try:
         write_all(folder, chain(front.items(), _stored(entries, seal)))
     except OSError as error:
@@ -133,6 +127,16 @@ def write_backup(
             path=folder,
             hint=_("Choose a folder that you can write to, on a disk with free space."),
         ) from error
+
+
+def property_lists(device: Device, apps: Sequence[App], seal: Seal | None = None) -> dict[str, bytes]:
+    """Return the three property lists beside Manifest.db, by their names."""
+    keys = seal.manifest_plist() if seal else {}
+    return {
+        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
+        "Status.plist": binary_plist(_status_plist(device)),
+        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
+    }
 
 
 def mbfile(file: BackupFile, inode: int, wrapped_key: bytes = b"") -> bytes:
