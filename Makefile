@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: demo test lint types docs reference kit picture lock clean
+.PHONY: demo test fuzz lint types messages docs reference kit bench screenshots lock clean
 
 demo: $(READY)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
@@ -14,12 +14,19 @@ demo: $(READY)  ## Set up, then run the main job on an invented phone.
 test: $(READY_DEV)  ## Set up, then run all tests.
 	$(VENV)/bin/pytest --numprocesses auto
 
+SECONDS := 60
+fuzz: $(READY_DEV)  ## Fuzz every parser of ours for a minute each (Linux on x86_64; what is found lies in fuzz-found/).
+	$(VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
+
 lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
 types: $(READY_DEV)
 	$(VENV)/bin/mypy
+
+messages: $(READY_DEV)  ## Bring the translations up to date with the sources; says what is missing.
+	$(VENV)/bin/python tools/messages.py
 
 $(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
 	$(PYTHON) -c 'import sys; sys.exit("spytriage needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -32,6 +39,12 @@ $(READY_DEV): $(READY) requirements-dev.lock
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+screenshots: $(READY_DEV)  ## Make the pictures of the docs anew (needs Chromium and pdftoppm).
+	$(VENV)/bin/python -m tests.screenshots docs/images
+
+bench: $(READY_DEV)  ## Compare with MVT on a made phone of middling size (minutes).
+	$(VENV)/bin/python -m benchmarks.compare --size middling
+
 docs: $(READY_DEV)  ## Build the documentation into site/, in both languages; a broken link is an error.
 	$(VENV)/bin/zensical build --strict --clean
 	$(VENV)/bin/zensical build --strict --clean --config-file zensical.es.toml
@@ -41,12 +54,6 @@ reference: $(READY_DEV)  ## Write the pages of docs/reference that follow from t
 
 kit: $(READY)  ## All that a laptop without a network needs, in kit/: carry it there on a stick.
 	tools/make-kit $(VENV) kit
-
-picture: $(READY)  ## Make the README's picture anew from the demo (needs Chromium).
-	rm -rf .picture && SOURCE_DATE_EPOCH=1777852800 $(VENV)/bin/spytriage demo --output .picture --quiet
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1330 \
-	    --user-data-dir=.picture/browser --screenshot=docs/images/demo-report.png "file://$(CURDIR)/.picture/report.html"
-	rm -rf .picture
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet

@@ -1,7 +1,7 @@
 """Reading and matching indicators, beside MVT, on the same input in the same run. Prints ratios.
 
-python benchmarks/indicators.py --bundles ../shared/indicators
-python benchmarks/indicators.py --bundles ../shared/indicators --long    (MVT on 50,000 indicators: minutes)
+python -m benchmarks.indicators --bundles ../shared/indicators
+python -m benchmarks.indicators --bundles ../shared/indicators --long    (MVT on 50,000 indicators: minutes)
 """
 
 from __future__ import annotations

@@ -113,6 +113,26 @@ class TestAMac:
         assert state(mac, "swap")[0] is expected
 
 
+class TestWhatHoldsTheWorker:
+    @pytest.mark.parametrize(
+        ("held", "network", "evidence"),
+        [
+            ((True, True, 0), (State.OK, "none"), (State.OK, "read-only")),
+            ((True, False, 7), (State.OK, "none"), (State.OK, "kernel")),
+            ((False, False, 3), (State.PROBLEM, "refused"), (State.OK, "kernel")),
+            ((False, False, 2), (State.PROBLEM, "refused"), (State.PROBLEM, "refused")),
+            (None, (State.UNKNOWN, "unknown"), (State.UNKNOWN, "unknown")),
+        ],
+    )
+    def test_is_what_a_process_found_when_it_tried(
+        self, machine: Machine, held: tuple[bool, bool, int] | None, network: object, evidence: object
+    ) -> None:
+        said = held and json.dumps(dict(zip(("network", "evidence", "landlock"), held, strict=True)))
+        told = replace(machine, run=lambda command: said if "spytriage.scan.isolation" in command else None)
+        assert state(told, "worker-network") == network
+        assert state(told, "worker-evidence") == evidence
+
+
 def test_core_dumps_that_are_collected_are_a_problem_whatever_the_limit(machine: Machine) -> None:
     write(machine, "proc/sys/kernel/core_pattern", "|/usr/share/apport/apport %p\n")
     assert state(machine, "core-dumps") == (State.PROBLEM, "collected")
@@ -152,7 +172,15 @@ def test_sets_are_missing_damaged_fresh_or_old(machine: Machine) -> None:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_every_word_has_a_sentence_and_every_problem_an_advice(language: str) -> None:
-    values = {"megabytes": 1, "day": "2026-11-21", "installed": "1", "wanted": "2", "count": 1, "days": 3}
+    values = {
+        "megabytes": 1,
+        "day": "2026-11-21",
+        "installed": "1",
+        "wanted": "2",
+        "count": 1,
+        "days": 3,
+        "path": "case",
+    }
     with using_language(language):
         for name, word in doctor._SENTENCES:
             diagnosis = Diagnosis(name, State.PROBLEM, word, values)
@@ -166,6 +194,7 @@ def test_the_command_prints_json_and_exits_by_what_there_is_to_do() -> None:
     )
     checks = json.loads(done.stdout)["checks"]
     assert [check["id"] for check in checks] == [
-        "swap", "core-dumps", "memory-storage", "disk", "clock", "mvt", "sets",
+        "swap", "core-dumps", "memory-storage", "disk", "worker-network", "worker-evidence", "clock", "mvt",
+        "sets",
     ]  # fmt: skip
     assert done.returncode == int(any(check["state"] == "problem" for check in checks))

@@ -44,9 +44,12 @@ from spytriage.models import (
 )
 from spytriage.pipeline import Check, check
 from spytriage.redaction import POLICIES, load_policy
+from spytriage.redaction.tripwire import Secret, Tripwire
+from spytriage.report.pdf import to_pdf
 from spytriage.source import Device, Source
 from tests.canaries import SHAPES, Canaries
 from tests.conftest import consent
+from tests.report.test_pdf import needs_weasyprint, pages_of
 from tests.tools import DAY, KEY, Recorder
 
 TABLE = load_policy()
@@ -68,9 +71,15 @@ def alert_of(module: str, record: dict[str, Any], canaries: Canaries, indicator:
 
 
 def deliver(
-    alerts: list[RawAlert], folder: Path, *, policy: str = "review", language: str = "en", sealed: bool = True
+    alerts: list[RawAlert],
+    folder: Path,
+    *,
+    policy: str = "review",
+    language: str = "en",
+    sealed: bool = True,
+    printed: Callable[[Tripwire, Report], None] | None = None,
 ) -> dict[str, str]:
-    """Run everything behind the scan, and return all that came out by name."""
+    """Run everything behind the scan, and return all that came out by name; `printed` may look at its PDF."""
     request = Check(
         folder, INDEX, consent(Grant.ANALYSE, Grant.SHARE_REDACTED, Grant.SHARE_SEALED), DAY, KEY,
         policy=load_policy(policy), recipients=parse_recipients([RECIPIENT]) if sealed else None,
@@ -80,7 +89,7 @@ def deliver(
     source = Source(
         "ios-backup", folder, False, False, Device("iPhone14,5", "17.4.1", "00008101-000A1B2C3D4E5F6A"), b"d" * 32
     )
-    with pytest.MonkeyPatch.context() as patch, using_language(language):
+    with pytest.MonkeyPatch.context() as patch, using_language(*language.split(",")):
         patch.setattr(
             pipeline, "scan", lambda *_args, **_options: ScanResult(modules, tuple(alerts), "mvt", "2026.10.26")
         )
@@ -88,6 +97,8 @@ def deliver(
         examined = check(request, Recorder())
         report, files = release.release(request, examined, folder / "report")
         shown = release._on_terminal(report).decode()
+        if printed:
+            printed(release._tripwire(request, examined, report), report)
     outputs = {path.name: path.read_bytes().decode("latin-1" if path.suffix == ".age" else "utf-8") for path in files}
     return {**outputs, "terminal": shown, "names": " ".join(outputs)}
 
@@ -110,12 +121,12 @@ def left_behind(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("language", ["en", "es", "ar,en"])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_no_field_of_any_record_of_any_module_comes_out(
     private: Path, policy: str, language: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    canaries = Canaries(len(policy) + len(language) * (language == "es"))
+    canaries = Canaries(len(policy) + len(language) * (language != "en"))
     shapes = itertools.cycle(SHAPES)
     alerts = []
     for module, indicator in zip(TABLE.modules, itertools.cycle(INDEX.indicators), strict=False):
@@ -399,7 +410,26 @@ def test_the_tripwire_reads_every_output_in_every_encoding(
     assert_stopped(tmp_path)
 
 
-@pytest.mark.parametrize("form", ["md", "csv", "jsonl"])
+@pytest.mark.slow
+@needs_weasyprint
+@pytest.mark.parametrize("language", ["en", "es,en"])
+def test_the_tripwire_lets_the_text_of_a_pdf_pass_and_would_stop_a_leak_in_it(tmp_path: Path, language: str) -> None:
+    alert = RawAlert("SMS", Level.CRITICAL, "MVT repeats it all", "", MESSAGE, Match((DOMAIN,), MatchRule.SUBDOMAIN))
+    seen = []
+
+    def printed(tripwire: Tripwire, report: Report) -> None:
+        text = "\n".join(pages_of(to_pdf(report)))
+        assert "free-news-alert[.]example" in text
+        tripwire.inspect({"report.pdf": text.encode()})
+        with pytest.raises(SpytriageError, match=r"report\.pdf"):
+            tripwire.inspect({"report.pdf": f"{text} Nos vemos en la plaza".encode()})
+        seen.append(text)
+
+    deliver([alert], tmp_path, language=language, printed=printed)
+    assert seen
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "timesketch", "jsonl"])
 def test_the_tripwire_reads_what_can_be_made_of_the_report_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
@@ -452,6 +482,19 @@ def test_a_message_in_the_words_of_the_report_is_no_false_alarm(tmp_path: Path, 
     outputs = deliver(alerts, tmp_path, language=language)
 
     assert "report.json" in outputs
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_message_of_mvt_that_quotes_the_indicator_is_no_false_alarm(published: bool) -> None:
+    value = "free-news-alert.example"
+    said = f'Found HTTP redirect between suspicious domains: ORIGIN: "{value}", found mention of "{value}" in a file'
+    report = json.dumps({"indicators": [{"type": "domain", "value": value}]}, indent=1).encode()
+    tripwire = Tripwire.make(
+        [Secret("Manifest.message", said)], published=[value] if published else [], fixed=[], digests=[]
+    )
+
+    with nullcontext() if published else pytest.raises(SpytriageError, match="rule: sealed-text"):
+        tripwire.inspect({"report.json": report})
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spytriage.finding_kinds import Trace
-from spytriage.i18n import LANGUAGES, using_language
+from spytriage.i18n import using_language
 from spytriage.models import Outcome
 from spytriage.review import Ground, Overall, Result, Step, StepId, Why, texts
 
@@ -54,7 +54,7 @@ def shell(folder: Path, lines: list[str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(any(shutil.which(program) is None for program in NEEDED), reason=f"needs {', '.join(NEEDED)}")
 @pytest.mark.skipif(shutil.which("spytriage", path=str(Path(sys.executable).parent)) is None, reason="not installed")
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", GUIDES)
 def test_every_command_of_the_guide_works_as_printed_and_no_other_is_needed(desk: Path, language: str) -> None:
     done = shell(desk, commands(GUIDES[language]))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,11 +68,11 @@ def test_every_command_of_the_guide_works_as_printed_and_no_other_is_needed(desk
 
 
 def test_both_guides_print_the_same_commands() -> None:
-    english, spanish = (commands(GUIDES[code]) for code in LANGUAGES)
+    english, spanish = (commands(GUIDES[code]) for code in GUIDES)
     assert english == [line.removesuffix(" --lang es") for line in spanish]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", GUIDES)
 def test_the_guide_tells_every_outcome_trace_and_reason(language: str) -> None:
     text = GUIDES[language].read_text(encoding="utf-8")
     for word in (*Outcome, *Trace):
@@ -82,7 +82,7 @@ def test_the_guide_tells_every_outcome_trace_and_reason(language: str) -> None:
             assert f"| `{ground}` | {texts.ground_text(ground)} |" in text
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", GUIDES)
 def test_the_reference_has_the_steps_results_and_reasons_of_the_program(language: str) -> None:
     text = REFERENCES[language].read_text(encoding="utf-8")
     with using_language(language):

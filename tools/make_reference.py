@@ -17,16 +17,14 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PLACES = {"en": ROOT / "docs" / "reference", "es": ROOT / "docs" / "es" / "reference"}
-SCHEMA = ROOT / "src" / "spytriage" / "report" / "schema" / "report-1.json"
-
-_SCHEMA = json.loads(SCHEMA.read_text(encoding="utf-8"))
-_NAMED = {name: part for name, part in (_SCHEMA["properties"] | _SCHEMA["$defs"]).items() if "properties" in part}
+SCHEMAS = ROOT / "src" / "spytriage" / "report" / "schema"
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "commands": "Commands",
         "commands-lead": "What `--help` says of each command.",
-        "format": "The format of report.json",
-        "format-lead": "Version 1. The JSON Schema `src/spytriage/report/schema/report-1.json` is the reference; this page "
+        "report": "The format of report.json",
+        "addendum": "The format of addendum.json",
+        "format-lead": "Version 1. The JSON Schema `src/spytriage/report/schema/{schema}-1.json` is the reference; this page "
         "is made from it. Keys, closed words, digits and dates are the same in every language. `[]` marks a list.",
         "top": "At the top",
         "key": "key",
@@ -46,8 +44,9 @@ WORDS: dict[str, dict[str, str]] = {
     "es": {
         "commands": "Órdenes",
         "commands-lead": "Lo que dice `--help` de cada orden.",
-        "format": "El formato de report.json",
-        "format-lead": "Versión 1. La referencia es el JSON Schema `src/spytriage/report/schema/report-1.json`; esta página se "
+        "report": "El formato de report.json",
+        "addendum": "El formato de addendum.json",
+        "format-lead": "Versión 1. La referencia es el JSON Schema `src/spytriage/report/schema/{schema}-1.json`; esta página se "
         "hace con él, y las descripciones son las suyas, en inglés. Las claves, las palabras fijas, las cifras y las fechas son "
         "iguales en todos los idiomas. `[]` marca una lista.",
         "top": "En el nivel superior",
@@ -74,7 +73,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     for language, place in PLACES.items():
         words = WORDS[language]
         yield place / "commands.md", "\n".join(_commands(language, words))
-        yield place / "report-format.md", "\n".join(_format(words))
+        for schema in ("report", "addendum"):
+            yield place / f"{schema}-format.md", "\n".join(_format(schema, words))
         yield place / "indicator-sets.md", "\n".join(_sets(words))
 
 
@@ -111,34 +111,36 @@ def _help(path: tuple[str, ...], language: str) -> str:
     return done.stdout.rstrip()
 
 
-def _format(words: dict[str, str]) -> Iterator[str]:
-    yield from (f"# {words['format']}", "", words["format-lead"], "", f"## {words['top']}")
-    yield from _table(_SCHEMA, words)
-    for name, definition in sorted(_NAMED.items()):
-        yield from ("", f"## {name}")
-        yield from _table(definition, words)
+def _format(name: str, words: dict[str, str]) -> Iterator[str]:
+    schema = json.loads((SCHEMAS / f"{name}-1.json").read_text(encoding="utf-8"))
+    named = {name: part for name, part in (schema["properties"] | schema["$defs"]).items() if "properties" in part}
+    yield from (f"# {words[name]}", "", words["format-lead"].format(schema=name), "", f"## {words['top']}")
+    yield from _table(schema, named, words)
+    for part, definition in sorted(named.items()):
+        yield from ("", f"## {part}")
+        yield from _table(definition, named, words)
     yield ""
 
 
-def _table(definition: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
+def _table(definition: dict[str, Any], named: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
     if "description" in definition:
         yield from ("", definition["description"])
     yield from ("", f"| {words['key']} | {words['type']} | {words['meaning']} |", "|---|---|---|")
     for key, field in definition["properties"].items():
-        yield f"| `{key}` | {_type(field)} | {_cell(field.get('description', ''))} |"
+        yield f"| `{key}` | {_type(field, named)} | {_cell(field.get('description', ''))} |"
 
 
-def _type(field: dict[str, Any]) -> str:
+def _type(field: dict[str, Any], named: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name})" if name in _NAMED else f"`{name}`"
-    if name := next((key for key, part in _NAMED.items() if part is field), ""):
+        return f"[{name}](#{name})" if name in named else f"`{name}`"
+    if name := next((key for key, part in named.items() if part is field), ""):
         return f"[{name}](#{name})"
     if "items" in field:
-        return f"{_type(field['items'])}[]"
+        return f"{_type(field['items'], named)}[]"
     for joined in ("anyOf", "oneOf"):
         if joined in field:
-            return " / ".join(_type(choice) for choice in field[joined])
+            return " / ".join(_type(choice, named) for choice in field[joined])
     if "enum" in field:
         return " ".join(f"`{_cell(json.dumps(value).strip(chr(34)))}`" for value in field["enum"][:12])
     if "const" in field:

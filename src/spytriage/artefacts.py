@@ -101,6 +101,21 @@ ARTEFACTS: dict[str, Artefact] = {
     "SecurityEvent": Artefact("intrusion log security events"),
 }
 
+ALWAYS_HELD: dict[str, frozenset[str]] = {
+    "ios-backup": frozenset({"BackupInfo", "Applications", "Manifest", "SMS"}),
+    "ios-filesystem": frozenset({"SMS", "TCC"}),
+    "ios-sysdiagnose": frozenset({"SysdiagnoseProcesses", "SysdiagnoseShutdown"}),
+    "androidqf": frozenset({"AQFPackages", "AQFProcesses", "AQFGetProp", "AQFFiles", "DumpsysPackages"}),
+    "android-bugreport": frozenset({"DumpsysPackages"}),
+    "android-backup": frozenset({"AndroidSMS"}),
+    "android-intrusion-logs": frozenset({"DnsEvent", "ConnectEvent", "SecurityEvent"}),
+}
+"""By kind of acquisition: what each one holds, so that one without it is cut short, and not a phone that lacks it.
+
+Sources: every iPhone has sms.db and TCC.db; sysdiagnose runs `ps` and keeps shutdown.log; the modules that AndroidQF
+always runs (backups and logs depend on what the person allows); every bug report dumps the package service.
+"""
+
 
 def artefact_of(module: str) -> Artefact:
     """Return the artefact of a module, or `UNLISTED` for one that nobody has described yet."""

@@ -1,16 +1,24 @@
-"""Writing a file, or a folder of files, whole or not at all."""
+"""Writing a file, or a folder of files, whole or not at all.
+
+Everything is written under another name beside the target, brought to the disk, and then renamed. What a killed run
+left under such a name is removed by the next one that writes to the same place: as long as a run is alive, it holds a
+lock on what it writes.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+
+_PREFIX = ".spytriage-unfinished-"
 
 
 def write_new_file(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -19,27 +27,7 @@ def write_new_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     Raises:
         SpytriageError: the file exists already, or cannot be written.
     """
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".spytriage-", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as handle:
-            os.fchmod(descriptor, mode)
-            handle.write(content)
-            handle.flush()
-            os.fsync(descriptor)
-        _put_in_place(Path(temporary), path)
-    except FileExistsError as error:
-        raise SpytriageError(
-            _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
-        ) from error
-    except OSError as error:
-        raise SpytriageError(
-            _("This file cannot be written."), path=path, hint=_("Choose a folder that you may write to.")
-        ) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                Path(temporary).unlink()
+    _write_file(path, content, mode, _put_in_place)
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -48,21 +36,50 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     Raises:
         SpytriageError: it cannot be written.
     """
-    temporary = None
+    _write_file(path, content, mode, Path.replace)
+
+
+def put_folder_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a new or empty folder (mode 700, files 600): all of them, or nothing.
+
+    Raises:
+        OSError: the folder holds something or cannot be written.
+    """
+    with filled_folder(folder) as private:
+        for name, data in outputs.items():
+            _fill(os.open(private / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
+
+
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[Path]:
+    """Give a private folder (mode 700) that takes the place of a new or empty one when the block ends well.
+
+    Raises:
+        OSError: the folder holds something or cannot be written.
+    """
+    with _unfinished(folder.parent, _new_folder) as (private, _descriptor):
+        yield private
+        _sync(private)
+        private.replace(folder)
+    _sync(folder.parent)
+
+
+def _write_file(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], object]) -> None:
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".spytriage-", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as handle:
+        with _unfinished(path.parent, _new_file) as (temporary, descriptor):
             os.fchmod(descriptor, mode)
-            handle.write(content)
-            handle.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            with suppress(OSError):
-                Path(temporary).unlink()
+            _fill(os.dup(descriptor), content)
+            put(temporary, path)
+        _sync(path.parent)
+    except FileExistsError as error:
         raise SpytriageError(
-            _("This file cannot be written."), path=path, hint=_("Choose a folder that you may write to.")
+            _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
+        ) from error
+    except OSError as error:
+        raise SpytriageError(
+            _("This file cannot be written."),
+            path=path,
+            hint=_("Choose a folder that you may write to and that has space left."),
         ) from error
 
 
@@ -78,37 +95,78 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         temporary.rename(path)  # exFAT, as on many memory sticks, has no links
 
 
-def put_folder_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
-    """Write files into a new or empty folder (mode 700, files 600): all of them, or nothing.
-
-    Raises:
-        OSError: the folder holds something or cannot be written.
-    """
-    # mkdtemp gives mode 700; beside the target, because a rename cannot cross file systems.
-    private = Path(tempfile.mkdtemp(prefix=".spytriage-", dir=folder.parent))
-    try:
-        for name, data in outputs.items():
-            _write(private / name, data)
-        _sync_folder(private)
-        private.replace(folder)
-    except BaseException:
-        shutil.rmtree(private, ignore_errors=True)
-        raise
-    with suppress(OSError):  # the report is complete; some file systems cannot sync a folder
-        _sync_folder(folder.parent)
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _fill(descriptor: int, content: bytes) -> None:
+    """Write a file to the disk, and close it."""
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(folder: Path) -> None:
+    """Bring a folder's new names to the disk; what is in its files is there already."""
+    with suppress(OSError):  # some file systems cannot sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# --- Under another name -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _unfinished(parent: Path, make: Callable[[Path], tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
+    """Give a private file or folder beside the target, and a descriptor of it; it is gone afterwards, if still there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    _sweep(parent)
+    path, descriptor = make(parent)
     try:
-        os.fsync(descriptor)
+        with suppress(OSError):  # some file systems have no locks; there nothing is swept either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not path.exists():  # another run swept it in the moment before it was locked
+            raise BlockingIOError(path)
+        yield path, descriptor
     finally:
+        _remove(path)
         os.close(descriptor)
+
+
+def _new_file(parent: Path) -> tuple[Path, int]:
+    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=parent)
+    return Path(name), descriptor
+
+
+def _new_folder(parent: Path) -> tuple[Path, int]:
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    try:
+        return path, os.open(path, os.O_RDONLY)
+    except OSError:
+        _remove(path)
+        raise
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what runs that are no more left unfinished: it has our name, is ours, and nobody holds its lock."""
+    with suppress(OSError):
+        for path in [entry for entry in parent.iterdir() if entry.name.startswith(_PREFIX)]:
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.fstat(descriptor).st_uid == os.getuid():
+                        _remove(path)
+                finally:
+                    os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

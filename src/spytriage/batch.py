@@ -25,7 +25,7 @@ from typing import Any
 
 from spytriage.atomic import replace_file
 from spytriage.errors import SpytriageError
-from spytriage.i18n import _
+from spytriage.i18n import _, current_language, direction, language_tag
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
 
@@ -214,10 +214,10 @@ def check_one(task: Task) -> Result:
     """Check one phone in a process of its own; whatever happens to it is a result."""
     phone = task.phone
     command = [sys.executable, "-m", "spytriage", "check", str(phone.path), "--consent", str(phone.consent),
-               "--output", str(task.output / phone.folder), "--quiet", *task.options]  # fmt: skip
+               "--output", str(task.output / phone.folder), "--quiet", "--jobs", "1", *task.options]  # fmt: skip
     try:
         status, said = _run(command, os.environ | _password_of(task))
-    except (OSError, SpytriageError) as error:
+    except (OSError, ValueError, SpytriageError) as error:  # ValueError: a path that no system has
         return Result(phone, State.FAILED, why=str(error))
     # Whatever it ended with: reports are whole, and one that a killed batch left running may have written it.
     if result := finished(task.output, phone):
@@ -261,7 +261,7 @@ def finished(output: Path, phone: Phone) -> Result | None:
             report = json.loads(handle.read())
         outcome, until = Outcome(report["outcome"]), report["consent"]["keep_until"]
         return Result(phone, State.CHECKED, outcome, date.fromisoformat(until) if until else None)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -288,13 +288,13 @@ def _known(output: Path) -> dict[str, int]:
     try:
         if not output.exists():
             output.mkdir(mode=0o700)
-        if not any(output.iterdir()):
+        if all(entry.name.startswith(".") for entry in output.iterdir()):  # what a killed run left, or .DS_Store
             return {}
         numbers = json.loads((output / CASES).read_bytes())["numbers"]
         if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
             raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
         return dict(numbers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpytriageError(
             _("This is not a folder that `spytriage batch` wrote."),
             path=output,
@@ -412,12 +412,12 @@ def _page(results: Sequence[Result]) -> bytes:
         )
         for result in results
     )
-    from spytriage.i18n import current_language  # noqa: PLC0415
-
+    language = current_language()
     title = escape(_("Phones of this batch"))
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
-        f'<!DOCTYPE html>\n<html lang="{current_language()}">\n<head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{language_tag(language)}" dir="{direction(language)}">\n'
+        '<head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>\n'
         "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem}"

@@ -85,11 +85,28 @@ class Consent:
         Raises:
             SpytriageError: it does not.
         """
-        if Grant.SHARE_SEALED not in self.grants:
+        if not self.allows_sealing:
             raise SpytriageError(
                 _("The consent record does not allow raw records to be shared, not even sealed."),
                 hint=_("Leave out --seal-to, or ask the person and make a new record that grants share-sealed."),
             )
+
+    def require_keeping(self) -> None:
+        """Make sure that the record allows observables to be kept, sealed.
+
+        Raises:
+            SpytriageError: it does not.
+        """
+        if Grant.KEEP_OBSERVABLES not in self.grants:
+            raise SpytriageError(
+                _("The consent record does not allow what was looked at to be kept, not even sealed."),
+                hint=_("Leave out --keep-observables, or ask the person for a record that grants keep-observables."),
+            )
+
+    @property
+    def allows_sealing(self) -> bool:
+        """Return whether raw records may be sealed for a reviewer."""
+        return Grant.SHARE_SEALED in self.grants
 
     def summary(self) -> ConsentSummary:
         """Return what a report says of it."""

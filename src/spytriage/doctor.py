@@ -6,6 +6,8 @@ guessed.
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import shutil
 import subprocess
@@ -19,10 +21,12 @@ from pathlib import Path
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _, deferred
+from spytriage.text import printable
 
 _OLD_SETS_DAYS = 30
 _LEAST_MEMORY = 512 << 20  # bytes of memory-backed storage: room for the databases of a full phone
 _CLOCK_YEARS = 10
+_LANDLOCK_WITH_TRUNCATE = 3  # of Linux 6.2; earlier ones let a file be cut short (landlock(7))
 
 
 class State(StrEnum):
@@ -69,7 +73,7 @@ class Machine:
     root: Path = Path("/")
     platform: str = sys.platform
     run: Callable[[Sequence[str]], str | None] = _run
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=lambda: Path(os.path.expanduser("~")))  # noqa: PTH111 (some users have none)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def read(self, path: str) -> str | None:
@@ -83,7 +87,8 @@ class Machine:
 def diagnose(machine: Machine | None = None) -> tuple[Diagnosis, ...]:
     """Look at everything, in the order in which it is told."""
     machine = machine or Machine()
-    return tuple(look(machine) for look in (_swap, _core_dumps, _memory, _disk, _clock, _mvt, _sets))
+    traces = (look(machine) for look in (_swap, _core_dumps, _memory, _disk))
+    return (*traces, *_worker(machine), *(look(machine) for look in (_clock, _mvt, _sets)))
 
 
 # --- Traces on this machine -------------------------------------------------------------------------------------
@@ -172,6 +177,25 @@ def _is_encrypted_device(machine: Machine, name: str) -> bool:
     return bool(names) and all(_is_encrypted_device(machine, entry) for entry in names)
 
 
+# --- What holds the worker that reads the evidence --------------------------------------------------------------
+
+
+def _worker(machine: Machine) -> tuple[Diagnosis, Diagnosis]:
+    """Ask a process that cuts itself off as a worker does what the kernel holds it by (`spytriage.scan.isolation`)."""
+    said = machine.run([sys.executable, "-P", "-s", "-m", "spytriage.scan.isolation"])
+    if not said:
+        unknown = State.UNKNOWN, "unknown"
+        return Diagnosis("worker-network", *unknown), Diagnosis("worker-evidence", *unknown)
+    held = json.loads(said)
+    network = (State.OK, "none") if held["network"] else (State.PROBLEM, "refused")
+    if held["evidence"]:
+        evidence = State.OK, "read-only"
+    else:
+        kernel = held["landlock"] >= _LANDLOCK_WITH_TRUNCATE
+        evidence = (State.OK, "kernel") if kernel else (State.PROBLEM, "refused")
+    return Diagnosis("worker-network", *network), Diagnosis("worker-evidence", *evidence)
+
+
 # --- What a check relies on -------------------------------------------------------------------------------------
 
 
@@ -211,6 +235,20 @@ def _sets(machine: Machine) -> Diagnosis:
     return Diagnosis("sets", *((State.OK, "fresh") if age <= _OLD_SETS_DAYS else (State.PROBLEM, "old")), values)
 
 
+def look_for_overdue(folders: Sequence[Path], machine: Machine | None = None) -> tuple[Diagnosis, ...]:
+    """Look for cases below these folders that their consent does not allow to be kept any longer."""
+    from spytriage.forget import find_overdue  # noqa: PLC0415
+
+    today = (machine or Machine()).now.date()
+    found = tuple(
+        Diagnosis("kept", State.PROBLEM, "overdue", {"path": printable(str(path)), "day": day.isoformat()})
+        if day
+        else Diagnosis("kept", State.UNKNOWN, "unreadable", {"path": printable(str(path))})
+        for path, day in find_overdue(list(folders), today)
+    )
+    return found or (Diagnosis("kept", State.OK, "none"),)
+
+
 # --- Words ------------------------------------------------------------------------------------------------------
 
 _OTHERS_DUMP = deferred(
@@ -231,6 +269,19 @@ _SENTENCES: Mapping[tuple[str, str], str] = {
     ("disk", "encrypted"): deferred("Disk: your home folder lies on an encrypted one."),
     ("disk", "plain"): deferred("Disk: your home folder lies on one that is not encrypted."),
     ("disk", "unknown"): deferred("Disk: whether it is encrypted cannot be told."),
+    ("worker-network", "none"): deferred("Network: the process that reads the evidence has none."),
+    ("worker-network", "refused"): deferred(
+        "Network: this system leaves it to the process that reads the evidence; only spytriage refuses it."
+    ),
+    ("worker-network", "unknown"): deferred("Network: whether the system takes it away cannot be told."),
+    ("worker-evidence", "read-only"): deferred("Evidence: it is mounted read-only for the process that reads it."),
+    ("worker-evidence", "kernel"): deferred("Evidence: the system keeps the process that reads it from writing to it."),
+    ("worker-evidence", "refused"): deferred(
+        "Evidence: this system lets the process that reads it write to it; only spytriage refuses that."
+    ),
+    ("worker-evidence", "unknown"): deferred(
+        "Evidence: whether the system keeps it from being written cannot be told."
+    ),
     ("clock", "plausible"): deferred("Clock: {day} is plausible."),
     ("clock", "wrong"): deferred("Clock: {day} cannot be right."),
     ("mvt", "pinned"): deferred("MVT: {installed}, the version that spytriage was tested with."),
@@ -239,6 +290,9 @@ _SENTENCES: Mapping[tuple[str, str], str] = {
     ("sets", "fresh"): deferred("Indicator sets: {count} installed, the newest {days} days old."),
     ("sets", "old"): deferred("Indicator sets: {count} installed, the newest {days} days old."),
     ("sets", "embedded-only"): deferred("Indicator sets: only the embedded core set is there."),
+    ("kept", "none"): deferred("Cases: none in these folders has to be deleted by today."),
+    ("kept", "overdue"): deferred("Case {path}: its consent ran until {day}."),
+    ("kept", "unreadable"): deferred("Case {path}: whether it has to be deleted cannot be told."),
     ("sets", "damaged"): deferred("Indicator sets: one is missing or was changed."),
 }
 _ADVICE: Mapping[str, str] = {
@@ -246,7 +300,10 @@ _ADVICE: Mapping[str, str] = {
     "core-dumps": deferred("Switch off what collects crashes (apport, systemd-coredump) before you open evidence."),
     "memory-storage": deferred("Work on an encrypted disk, and close other programs."),
     "disk": deferred("Keep backups and reports on an encrypted disk or memory stick only."),
+    "worker-network": deferred("Disconnect this machine from every network before you check a phone."),
+    "worker-evidence": deferred("Check a copy, or a memory stick or disk that is mounted read-only."),
     "clock": deferred("Set the clock: the report states the day of the check, and consent can expire."),
     "mvt": deferred("Install spytriage again."),
+    "kept": deferred("Delete it with `spytriage forget`."),
     "sets": deferred("Get current sets with `spytriage indicators update`, on a machine with network."),
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from spytriage.text import printable
 
+_LONGEST = 4000  # characters
+
 
 class SpytriageError(Exception):
     """A failure that is shown to the user as a message and a hint, never as a traceback.
@@ -13,8 +15,8 @@ class SpytriageError(Exception):
     The command line catches it once and exits with `exit_code`; the library never exits.
 
     Attributes:
-        message: what happened, one sentence, already translated, safe to print.
-        hint: what to do next, one sentence, already translated, safe to print.
+        message: what happened, one sentence, already translated; safe to print whatever it was made of.
+        hint: what to do next, one sentence, already translated; safe to print too.
         exit_code: the exit code of the program (1 for every error; 2 is Click's for wrong usage).
     """
 
@@ -28,6 +30,7 @@ class SpytriageError(Exception):
             path: the file or folder that it happened to; escaped here, since a name may be hostile.
             hint: what to do next, translated.
         """
+        message = printable(message, _LONGEST)
         self.message = f"{message} [{printable(str(path))}]" if path is not None else message
-        self.hint = hint
+        self.hint = printable(hint, _LONGEST)
         super().__init__(self.message)

@@ -26,16 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spytriage.atomic import write_new_file
+from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
 from spytriage.handoff import EVIDENCE, LARGEST
 from spytriage.i18n import _
-from spytriage.jsontext import canonical
+from spytriage.jsontext import canonical, is_nested_beyond
 from spytriage.models import CodeName, Commitment, Finding
 from spytriage.text import printable
 
 EVIDENCE_VERSION = 1
 
+_DEEPEST = 100  # lists and objects in one another; a worker sends no more than 20 or so
 _MAX_IDENTITY_BYTES = 64 * 1024
 _FIELD = "record."
 
@@ -204,13 +205,30 @@ def read_identities(path: Path) -> tuple[Any, ...]:
     Raises:
         SpytriageError: the file cannot be read or holds no such key.
     """
-    import pyrage  # noqa: PLC0415
+    return parse_identities(read_identity_file(path), path)
 
+
+def read_identity_file(path: Path) -> bytes:
+    """Return the bytes of a file of secret keys, once: it may be a pipe.
+
+    Raises:
+        SpytriageError: the file cannot be read.
+    """
     try:
         with path.open("rb") as handle:
-            data = handle.read(_MAX_IDENTITY_BYTES)
+            return handle.read(_MAX_IDENTITY_BYTES)
     except OSError as error:
         raise SpytriageError(_("The identity file cannot be read."), path=path, hint=_("Check the path.")) from error
+
+
+def parse_identities(data: bytes, path: Path) -> tuple[Any, ...]:
+    """Return the secret keys in a file's bytes; the path is for the message.
+
+    Raises:
+        SpytriageError: there is none.
+    """
+    import pyrage  # noqa: PLC0415
+
     try:
         if b"-----BEGIN" in data:
             return (pyrage.ssh.Identity.from_buffer(data),)
@@ -297,16 +315,14 @@ def write_records(findings: Sequence[SealedFinding], folder: Path) -> None:
     """Write the records of each finding into a new folder (mode 700): F1.json and so on, canonical JSON.
 
     Raises:
-        SpytriageError: the folder exists or cannot be made, or a file cannot be written.
+        SpytriageError: the folder holds something, or cannot be written; nothing is left behind then.
     """
     try:
-        folder.mkdir(mode=0o700)
+        put_folder_in_place({f"{found.ref}.json": canonical(list(found.records)) for found in findings}, folder)
     except OSError as error:
         raise SpytriageError(
             _("This folder cannot be made."), path=folder, hint=_("Give --output the name of a new folder.")
         ) from error
-    for finding in findings:
-        write_new_file(folder / f"{finding.ref}.json", canonical(list(finding.records)))
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -338,6 +354,8 @@ def _evidence(document: Any, path: Path) -> Evidence:
 
 def _finding(data: Mapping[str, Any]) -> SealedFinding:
     ref, kind, module, nonces = data["ref"], data["id"], data["module"], data["nonces"]
+    if is_nested_beyond(data["records"], _DEEPEST):
+        raise ValueError("no record of ours is as deep as that")
     texts = (ref, kind, module, *nonces, *nonces.values())
     records = tuple(dict(record) for record in data["records"])
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(r["event"], dict) for r in records):

@@ -26,7 +26,10 @@ SIGNATURE = "manifest.json.minisig"
 CUSTODY = "custody.jsonl"
 EVIDENCE = "evidence.age"
 REQUIRED = ("report.json", "report.html", "report.stix2", CUSTODY, MANIFEST)
-OPTIONAL = (SIGNATURE, EVIDENCE)
+OBSERVABLES = "observables.age"
+SKETCH = "observables-keys.age"
+SEALED = (EVIDENCE, OBSERVABLES, SKETCH)
+OPTIONAL = (SIGNATURE, *SEALED)
 KNOWN = (*REQUIRED, *OPTIONAL)  # also their order in the zip
 
 LARGEST = 256 * 1024 * 1024  # bytes, all files together

@@ -27,6 +27,24 @@ def _escape_steering(found: re.Match[str]) -> str:
     return json.dumps(char)[1:-1] if unicodedata.category(char) in _STEERING else char
 
 
+def is_nested_beyond(value: Any, most: int) -> bool:
+    """Return whether a JSON value holds lists or objects in one another more than `most` deep.
+
+    Reading JSON goes deeper than writing it does in some versions of Python: what came from somebody else is looked at
+    before it is kept.
+    """
+    inside = [value]
+    for _level in range(most):
+        if not inside:
+            return False
+        inside = [
+            part
+            for held in inside
+            for part in (held.values() if isinstance(held, dict) else held if isinstance(held, list | tuple) else ())
+        ]
+    return any(isinstance(held, dict | list | tuple) for held in inside)
+
+
 def canonical(value: Any) -> bytes:
     """Return the one way to write a JSON value: sorted keys, no spaces, ASCII.
 

@@ -54,5 +54,5 @@ def _about_sets(index: IndicatorIndex) -> tuple[tuple[bool, Limit], ...]:
     counts = (("embedded", embedded), ("full", FULL_PEGASUS_COUNT))
     return (
         (not full and embedded_only, Limit(LimitId.EMBEDDED_CORE_ONLY, counts)),
-        (not full and not embedded_only, Limit(LimitId.FULL_PEGASUS_SET_MISSING, counts[1:])),
+        (not full and not embedded_only, Limit(LimitId.FULL_PEGASUS_SET_MISSING)),
     )

@@ -145,6 +145,42 @@ class Matcher(Protocol):
     def android_property(self, value: object) -> Match | None: ...  # noqa: D102
 
 
+class LookUp(StrEnum):
+    """The ways in which a value of the phone is looked up: the methods of `Matcher`."""
+
+    URL = "url"
+    PROCESS = "process"
+    EMAIL = "email"
+    FILE_NAME = "file_name"
+    FILE_PATH = "file_path"
+    FILE_PATH_PROCESS = "file_path_process"
+    PROFILE = "profile"
+    FILE_HASH = "file_hash"
+    APP_CERTIFICATE = "app_certificate"
+    APP_ID = "app_id"
+    ANDROID_PROPERTY = "android_property"
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """A value that was looked up on a phone, reduced to what is compared, without its record. Raw."""
+
+    look_up: LookUp
+    value: str  # see spytriage.indicators.kept
+    module: str  # MVT's class name
+    day: date | None  # UTC, of the first record that holds it, where one says so
+    count: int  # how many look-ups it stands for
+    sent: bool = False  # the records are messages that the phone's owner sent
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the matcher saw on a phone, deduplicated. Raw: leaves only sealed."""
+
+    observables: tuple[Observable, ...]
+    left_out: Mapping[str, int]  # by module: how many more there were than fit the bounds
+
+
 class Outcome(StrEnum):
     """What a check came to. A match stays a match when coverage is partial."""
 
@@ -180,6 +216,7 @@ class Reason(StrEnum):
 
     ARTEFACT_MISSING = "artefact-missing"  # the manifest names it, the folder lacks it
     NOT_IN_SOURCE = "not-in-source"
+    MANIFEST_DISAGREES = "manifest-disagrees"  # a stored file has no row, or a row is not what its file id says
     NOT_A_REGULAR_FILE = "not-a-regular-file"
     PERMISSION_DENIED = "permission-denied"
     DAMAGED = "damaged"  # not the format it should be
@@ -189,6 +226,7 @@ class Reason(StrEnum):
     NO_SPACE = "no-space"  # neither memory nor disk had room for the copy that is read
     UNKNOWN_LAYOUT = "unknown-layout"  # the tables or keys that MVT knows are not in it
     PARTLY_READ = "partly-read"  # some of its files or records could not be read
+    PARTLY_RECOVERED = "partly-recovered"  # a damaged database, of which some rows could be read
     EXCEPTION = "exception"
     OUT_OF_MEMORY = "out-of-memory"
     TIMED_OUT = "timed-out"
@@ -261,6 +299,7 @@ class ScanResult:
     engine: str  # "mvt"
     engine_version: str
     copied_to_disk: bool = False  # temporary copies in clear did not fit into memory-backed storage
+    kept: Kept | None = field(default=None, repr=False)  # when the matcher's look-ups were to be kept
 
 
 # --- Redacted types: what may leave -------------------------------------------------------------------------------

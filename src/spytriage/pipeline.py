@@ -17,6 +17,7 @@ from spytriage.models import (
     BackupKeys,
     Finding,
     IndicatorIndex,
+    Kept,
     Report,
     ToolFacts,
 )
@@ -57,9 +58,11 @@ class Check:
     limits: Limits = Limits()  # noqa: RUF009 (frozen)
     policy: Policy = field(default_factory=load_policy)
     recipients: Recipients | None = None  # who may see the raw records
+    keep_observables: bool = False  # keep, sealed for them, what was looked up
     unlock: Callable[[Source], BackupKeys] = keep_locked  # called when an iOS backup is encrypted
     identity: Path | None = None  # file with the key of an acquisition that is encrypted with age
     password: Callable[[Source], str] = no_password  # called for an Android acquisition
+    jobs: int = 1  # how many workers at most
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,6 +72,7 @@ class Examined:
     report: Report
     source: Source
     behind: Mapping[int, tuple[Finding, ...]]  # the raw findings behind each number of the report
+    kept: Kept | None = None  # what was looked up, when it is to be kept
 
 
 def check(request: Check, progress: Progress) -> Examined:
@@ -78,8 +82,7 @@ def check(request: Check, progress: Progress) -> Examined:
         SpytriageError: there is no consent, nothing to check, nothing to look for, or the scan cannot start.
     """
     request.consent.require_analysis(request.checked_on)
-    if request.recipients:
-        request.consent.require_sealing()
+    _require_consent_to_keep(request)
     if not request.index.indicators:
         raise SpytriageError(
             _("No indicator is left to look for."),
@@ -87,6 +90,23 @@ def check(request: Check, progress: Progress) -> Examined:
         )
     with opened(request.path, request.identity, private_folder) as source:
         return _check(request, source, progress)
+
+
+def _require_consent_to_keep(request: Check) -> None:
+    """Make sure that whatever will be sealed may be, and has somebody who can open it.
+
+    Raises:
+        SpytriageError: it may not, or has nobody.
+    """
+    if request.keep_observables:
+        request.consent.require_keeping()
+        if request.recipients is None:
+            raise SpytriageError(
+                _("Observables are kept sealed only, and nobody was named who can open them."),
+                hint=_("Give --seal-to with the key of whoever keeps them; it should not lie on this machine."),
+            )
+    elif request.recipients:
+        request.consent.require_sealing()
 
 
 def _check(request: Check, source: Source, progress: Progress) -> Examined:
@@ -101,7 +121,10 @@ def _check(request: Check, source: Source, progress: Progress) -> Examined:
     keys = request.unlock(source) if source.locked and source.kind == "ios-backup" else None
     password = "" if source.kind == "ios-backup" else request.password(source)
     what = (source.kind, source.path, request.index.indicators)
-    result = scan(*what, progress, request.limits, keys=keys, root=source.root, password=password)
+    result = scan(
+        *what, progress, request.limits, keys=keys, root=source.root, password=password,
+        jobs=request.jobs, keep=request.keep_observables,
+    )  # fmt: skip
     findings = grade(result.alerts)
     redacted = redact(findings, request.policy, request.key)
     report = Report(
@@ -116,4 +139,4 @@ def _check(request: Check, source: Source, progress: Progress) -> Examined:
         tool=ToolFacts(__version__, result.engine, result.engine_version, request.checked_on),
         demo=request.demo,
     )
-    return Examined(report, source, redacted.behind)
+    return Examined(report, source, redacted.behind, result.kept)

@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spytriage import custody, evidence
+from spytriage import custody, evidence, observables
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import KINDS, FindingId, Level
-from spytriage.handoff import CUSTODY
+from spytriage.handoff import CUSTODY, EVIDENCE
 from spytriage.i18n import _, every_message
 from spytriage.jsontext import canonical, readable
 from spytriage.models import (
@@ -30,6 +30,7 @@ from spytriage.models import (
     Fact,
     Finding,
     Indicator,
+    Kept,
     MatchRule,
     Pseudonym,
     PseudonymKind,
@@ -83,15 +84,36 @@ def _everywhere_else(report: Report) -> dict[str, bytes]:
     """Return what is not written with the report, but shown, or made of it later by `spytriage report render`."""
     return {
         "terminal": _on_terminal(report),
-        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "jsonl")},
+        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "timesketch", "jsonl")},
     }
 
 
-def _sealed(request: Check, examined: Examined) -> tuple[Report, Callable[[bytes], bytes] | None]:
-    """Return the report with commitments to its evidence, and what seals the evidence; neither without recipients."""
-    report, recipients = examined.report, request.recipients
-    if recipients is None:
-        return report, None
+_Seal = Callable[[bytes], dict[str, bytes]]
+
+
+def _sealed(request: Check, examined: Examined) -> tuple[Report, _Seal | None]:
+    """Return the report with commitments to its evidence, and what seals what is to be sealed, if anything is."""
+    report, kept, seal = examined.report, examined.kept, None
+    if request.recipients and request.consent.allows_sealing:
+        report, seal = _with_evidence(request, examined, request.recipients)
+    if request.recipients is None or kept is None:
+        return report, seal
+    return report, _also_observables(seal, kept, request.recipients)
+
+
+def _also_observables(seal: _Seal | None, kept: Kept, recipients: evidence.Recipients) -> _Seal:
+    from spytriage.indicators.kept import keys_of_value
+
+    def seal_both(report_json: bytes) -> dict[str, bytes]:
+        keys = (key for observable in kept.observables for key in keys_of_value(observable.look_up, observable.value))
+        files = seal(report_json) if seal else {}
+        return files | observables.seal(kept, keys, report_json, recipients)
+
+    return seal_both
+
+
+def _with_evidence(request: Check, examined: Examined, recipients: evidence.Recipients) -> tuple[Report, _Seal]:
+    report = examined.report
     raw = evidence.collect(examined.behind, lambda name: request.policy.rules_for(name).keys(), request.key.secret)
     promised = {sealed.ref: evidence.commitments(sealed) for sealed in raw.findings}
     committed = replace(
@@ -99,7 +121,7 @@ def _sealed(request: Check, examined: Examined) -> tuple[Report, Callable[[bytes
         findings=tuple(replace(finding, commitments=promised[f"F{finding.ref}"]) for finding in report.findings),
         redaction=replace(report.redaction, recipients=recipients.count),
     )
-    return committed, lambda report_json: evidence.seal(raw, report_json, recipients)
+    return committed, lambda report_json: {EVIDENCE: evidence.seal(raw, report_json, recipients)}
 
 
 def _require_published(report: Report, request: Check) -> None:
@@ -157,7 +179,7 @@ def _about_this_machine(request: Check, examined: Examined) -> Iterator[Secret]:
     yield Secret("source.product_type", device.product_type)
     yield Secret("run.path", str(request.path))
     yield Secret("run.path", str(examined.source.path))
-    yield Secret("run.home", str(Path.home()))
+    yield Secret("run.home", os.path.expanduser("~"))  # noqa: PTH111 (Path.home raises where there is none)
     yield Secret("run.user", os.environ.get("USER", ""))
     yield Secret("run.host", socket.gethostname())
 
@@ -180,7 +202,7 @@ def _days(findings: Iterable[Finding], policy: Policy) -> Iterator[str]:
     """Yield the days (and times, where the policy shows them) that a report may show, as each format says them."""
     times = {finding.at for finding in findings if finding.at}
     for day in sorted({day for day in map(policy.day, times) if day}):
-        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z"'
+        yield f'"{day}" >{day}< ({day}) {day} – {day}T00:00:00.000Z" – {day}< ,{day}, {day} {day}'
     if policy.time is TimePrecision.EXACT:
         for at in sorted(times):
             yield f'"{at:%H:%M:%S}" >{at:%Y-%m-%d</time> %H:%M:%S} UTC'

@@ -79,8 +79,8 @@ def generate(path: Path, password: str | None) -> Path:
     write_new_file(public, bytes(pair.public_key) + b"\n", mode=0o644)
     try:
         write_new_file(path, bytes(pair.secret_key) + b"\n")
-    except SpytriageError:
-        public.unlink()
+    except BaseException:  # also when it is stopped: a public key alone would look like a pair
+        public.unlink(missing_ok=True)
         raise
     return public
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from spytriage import __version__
+from spytriage import __version__, observables
+from spytriage.errors import SpytriageError
 from spytriage.evidence import open_sealed, read_identities
+from spytriage.handoff import EVIDENCE, OBSERVABLES, SKETCH
+from spytriage.i18n import _
 from spytriage.indicators.catalogue import catalogue
 from spytriage.indicators.data import data_file
 from spytriage.report import from_json, renderings, to_json, to_manifest
@@ -37,8 +42,30 @@ def knowledge(today: date, identity: Path | None = None) -> Knowledge:
         write_report=to_json,
         renderings=renderings,
         manifest=to_manifest,
-        unseal=partial(open_sealed, read_identities(identity)) if identity else None,
+        unseal=_unsealing(read_identities(identity)) if identity else None,
     )
+
+
+def _unsealing(identities: Sequence[Any]) -> Callable[[Mapping[str, bytes]], None]:
+    """Return what opens every sealed file of a hand-off and makes sure that it belongs to the report."""
+
+    def unseal(files: Mapping[str, bytes]) -> None:
+        report = files["report.json"]
+        digest = hashlib.sha256(report).hexdigest()
+        if EVIDENCE in files:
+            open_sealed(identities, files[EVIDENCE], report)
+        try:
+            if OBSERVABLES in files:
+                observables.open_observables(files[OBSERVABLES], identities, digest)
+            if SKETCH in files:
+                observables.open_sketch(files[SKETCH], identities, digest)
+        except observables.ObservablesError as error:
+            raise SpytriageError(
+                _("The observables cannot be opened with this identity, or do not belong to this report."),
+                hint=_("They were sealed for somebody else, or changed. Ask whoever sent them for whom they are."),
+            ) from error
+
+    return unseal
 
 
 @cache

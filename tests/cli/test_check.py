@@ -277,26 +277,9 @@ def test_stopping_a_check_leaves_nothing(here: Path, phone: Path, how: signal.Si
     run.send_signal(how)
     _, said = run.communicate(timeout=30)
 
-    assert run.returncode in {1, 3}, said  # it may just have finished
+    assert run.returncode in {128 + how, -how, 3}, said  # it may not have begun, or just have finished
     assert "Traceback" not in said
-    if run.returncode == 1:
+    if run.returncode != 3:
         assert {path.name for path in here.iterdir()} == {"consent.yaml", "tmp"}
     assert not list(temporary.iterdir())
     assert digest_of(phone) == before
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_system_calls_of_a_check_touch_no_network(here: Path, written_phone: tuple[Path, DemoPhone]) -> None:
-    trace = here / "trace"
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-e", "trace=network", "-o", trace, sys.executable, "-m", "spytriage",
-         "check", written_phone[0], "-i", DEMO_SET, "--consent", "consent.yaml", "--quiet"],
-        cwd=here, capture_output=True, check=False,
-    )  # fmt: skip
-    if not trace.exists() or b"not permitted" in done.stderr:
-        pytest.skip("this machine does not allow tracing")
-
-    assert done.returncode == 3
-    calls = [line for line in trace.read_text().splitlines() if re.search(r"\b(socket|connect|bind|sendto)\(", line)]
-    assert [line for line in calls if "AF_UNIX" not in line] == []

@@ -115,13 +115,18 @@ class TestConsent:
         assert (record.data_owner_asked, record.device_owner_asked) == (True, True)
         assert record.grants == {Grant.ANALYSE}
 
-    def test_is_asked_in_spanish_with_spanish_letters(self, tmp_path: Path) -> None:
-        code, said = on_a_terminal(
-            tmp_path, "s\ns\ns\nn\nn\nn\nn\n\n\n", "consent", "new", "-o", "c.yaml", "--lang", "es"
-        )
+    @pytest.mark.parametrize(
+        ("language", "yes", "no"),
+        [("es", "s", "n"), ("pt_BR", "sim", "não"), ("fr", "Oui", "non"), ("ar", "نعم", "لا")],
+    )
+    def test_is_asked_and_answered_in_the_language_of_the_person(
+        self, tmp_path: Path, language: str, yes: str, no: str
+    ) -> None:
+        answers = "\n".join([yes] * 3 + [no] * 4 + ["", "", ""])
+        code, said = on_a_terminal(tmp_path, answers, "consent", "new", "-o", "c.yaml", "--lang", language)
 
         assert code == 0, said
-        assert "[s/n]" in said
+        assert f"[{yes[0].lower()}/{no[0]}]" in said
         assert read_consent(tmp_path / "c.yaml").grants == {Grant.ANALYSE}
 
     def test_asked_on_the_terminal_a_no_ends_the_check(self, tmp_path: Path, quiet_phone: Path) -> None:

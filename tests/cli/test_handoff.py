@@ -204,8 +204,12 @@ class TestRender:
         assert done.stdout == (here / "demo" / name).read_bytes()
 
     def test_makes_tables_and_text(self, run: Run, here: Path) -> None:
+        report_json = (here / "demo" / "report.json").read_bytes()
         assert run("report", "render", "demo/report.json", "--format", "md").stdout.startswith(b"# ")
-        assert run("report", "render", "demo/report.json", "--format", "csv", "-o", "t.csv").returncode == 0
+        assert run("report", "render", "demo/report.json", "--format", "csv", "-o", "f.csv").returncode == 0
+        table = list(csv.DictReader(io.StringIO((here / "f.csv").read_text("utf-8-sig"))))
+        assert [row["row"] for row in table].count("finding") == len(json.loads(report_json)["findings"])
+        assert run("report", "render", "demo/report.json", "--format", "timesketch", "-o", "t.csv").returncode == 0
         rows = list(csv.DictReader(io.StringIO((here / "t.csv").read_text())))
         assert {"message", "datetime", "timestamp_desc"} <= set(rows[0])
         lines = run("report", "render", "demo/report.json", "--format", "jsonl").stdout.splitlines()

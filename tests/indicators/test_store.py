@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import stat
 import struct
 import zipfile
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from tests.indicators.conftest import bundle_of, indicator
+from tests.tools import nameless
 
 from spytriage.errors import SpytriageError
-from spytriage.indicators import installed_sets, load_sets, select, store
+from spytriage.indicators import installed_sets, load_sets, select
 from spytriage.indicators.kit import MAX_MEMBERS, export_kit, import_sets
 from spytriage.indicators.store import data_folder, records
 
@@ -132,11 +134,11 @@ def test_an_import_that_breaks_off_leaves_the_old_version(
 ) -> None:
     import_sets([write(made("old"), "mine.stix2")])
 
-    def full_disk(path: Path, content: bytes) -> None:
+    def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_replace", full_disk)
-    with pytest.raises(SpytriageError, match="cannot be installed"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(SpytriageError, match="cannot be written"):
         import_sets([write(made("new"), "mine.stix2")])
     assert [one.value for one in load_sets(["mine"]).indicators] == ["old"]
 
@@ -253,3 +255,11 @@ def test_two_different_sets_of_one_name_are_refused_and_one_set_given_twice_is_n
         import_sets([zip_of(write, ("a/x.stix2", made("a")), ("b/x.stix2", made("b")))])
     assert nothing_installed(installed)
     assert len(import_sets([zip_of(write, ("a/x.stix2", made("a")), ("b/x.stix2", made("a")))])) == 1
+
+
+def test_a_zip_with_an_entry_without_a_name_is_refused(write: Write, installed: Path) -> None:
+    kit = zip_of(write, ("a.stix2", made()), ("y", b""))
+    kit.write_bytes(nameless(kit.read_bytes()))
+    with pytest.raises(SpytriageError, match="links, or names that lead outside"):
+        import_sets([kit])
+    assert nothing_installed(installed)

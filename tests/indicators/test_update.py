@@ -178,7 +178,7 @@ def test_the_command_says_what_it_installed_and_what_was_there(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(capsys, "made") == (
-        0, "Installed: made (1 of 1 indicators usable), the version that the catalogue pins\n",
+        0, "Installed: made, the version that the catalogue pins\n  usable indicators: 1 of 1\n",
     )  # fmt: skip
     assert run(capsys) == (0, "made: nothing new\n")
     server.answer = sends(b"", 404)

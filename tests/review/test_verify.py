@@ -78,6 +78,12 @@ class TestAHandOffAsItWasWritten:
             files = files_of(tmp_path / "h", signer=signer())
         assert verified(files, public_of(signer())).overall is Overall.PASSED
 
+    @pytest.mark.parametrize("languages", [("es", "en"), ("ar", "en"), ("en", "pt_BR", "fr")])
+    def test_is_verified_in_all_languages_of_its_page(self, tmp_path: Path, languages: tuple[str, ...]) -> None:
+        with using_language(*languages):
+            files = files_of(tmp_path / "h", signer=signer())
+        assert verified(files, public_of(signer())).overall is Overall.PASSED
+
     def test_is_never_passed_when_it_is_not_signed_or_no_key_is_given(self, tmp_path: Path) -> None:
         unsigned = verified(files_of(tmp_path / "a"), public_of(signer()))
         assert (unsigned.overall, why(unsigned, StepId.SIGNATURE)) == (Overall.PARTIAL, Why.UNSIGNED)
@@ -327,7 +333,10 @@ class TestWhatItSays:
         files = remade(handoffs.MATCH, **{"report.html": page})
         assert self.result(files, StepId.RENDERINGS) == (Result.FAILED, Why.RENDERING_DIFFERS)
 
-    @pytest.mark.parametrize("page", [b"", b'<html lang="xx">', b"<!DOCTYPE html>\n<html>"])
+    @pytest.mark.parametrize("page", [
+        b"", b'<html lang="xx">', b"<!DOCTYPE html>\n<html>", b'<html lang="en" dir="ltr" data-languages="xx">',
+        b'<html lang="en" dir="ltr" data-languages="en,en">', b'<html lang="en" dir="ltr" data-languages=",">',
+    ])  # fmt: skip
     def test_a_page_without_a_language_of_ours_fails(self, page: bytes) -> None:
         assert self.result(remade(handoffs.MATCH, **{"report.html": page}), StepId.RENDERINGS)[0] is Result.FAILED
 
@@ -390,8 +399,8 @@ class TestWhatItSays:
 
 @pytest.mark.parametrize("belongs", [True, False])
 def test_sealed_evidence_is_compared_by_those_who_can_open_it(belongs: bool) -> None:
-    def unseal(evidence: bytes, report_json: bytes) -> None:
-        assert (evidence, report_json) == (b"sealed", to_json(handoffs.MATCH))
+    def unseal(files: Mapping[str, bytes]) -> None:
+        assert (files["evidence.age"], files["report.json"]) == (b"sealed", to_json(handoffs.MATCH))
         if not belongs:
             raise SpytriageError("Another case.")
 

@@ -57,6 +57,13 @@ class Hangs(_Bad):
         time.sleep(600)
 
 
+class HangsInAll(_Bad):
+    """Every module hangs, so that no worker runs out of work."""
+
+    def run(self) -> None:
+        time.sleep(600)
+
+
 class EatsMemory(_Bad):
     def run(self) -> None:
         while True:
@@ -120,4 +127,7 @@ class StartsProgram(_Bad):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "HangsInAll":
+        for name in ("_find_ios_database", "_open_sqlite_db"):
+            setattr(IOSExtraction, name, lambda *_args, **_options: time.sleep(600))
     main([globals()[sys.argv[1]]])

@@ -409,7 +409,7 @@ class TestWhatStaysBehind:
 class TestSecrets:
     def test_are_in_no_repr_of_a_job(self, sealed: Opened) -> None:
         keys = keys_of(sealed.folder)
-        job = Job("ios-backup", "/a", "/b", "/c", 1, (), (), (), keys)
+        job = Job("ios-backup", "/a", "/b", "/c", 1, (), keys)
 
         secrets = [keys.manifest, *keys.classes.values()]
         assert not [key for key in secrets if key and (key.hex() in repr(job) or repr(key) in repr(job))]

@@ -18,12 +18,13 @@ from spytriage.scan import layouts
 from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
-import inspect, json, sys
+import importlib, inspect, json, sys
 from mvt.common import command, module
 from mvt.common.indicators import Indicators
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.backup.manifest import Manifest
+from mvt.ios.modules.mixed.safari_history import SafariHistory
 from mvt.ios.modules.mixed.sms import SMS
 from mvt.ios.modules.mixed.applications import Applications
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
@@ -67,14 +68,16 @@ print(json.dumps({
     "checks": [name for name in dir(Indicators) if name.startswith("check_")],
     "base": [name for name in dir(IOSExtraction)],
     "open": inspect.getsource(IOSExtraction._open_sqlite_db),
-    "inventory": inspect.getsource(IOSExtraction._get_stored_backup_file_ids),
+    "manifest": inspect.getsource(Manifest.run),
+    "redirects": inspect.getsource(SafariHistory._find_injections),
     "by_name": [m.__name__ for m in command_.modules if "join(self.target_path" in inspect.getsource(m)],
     "sms": inspect.getsource(SMS),
     "applications": inspect.getsource(Applications._parse_itunes_timestamp),
     "whatsapp": inspect.getsource(Whatsapp.run),
     "webkit": inspect.getsource(WebkitResourceLoadStatistics.run),
     "queries": "".join(inspect.getsource(sys.modules[m.__module__]) for m in command_.modules)
-               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"]),
+               + inspect.getsource(sys.modules["mvt.ios.modules.net_base"])
+               + inspect.getsource(importlib.import_module("mvt.ios.modules.fs.safari_favicon")),
     "profiles": inspect.getsource(sys.modules["mvt.ios.modules.backup.configuration_profiles"]),
 }))
 """
@@ -171,8 +174,13 @@ def test_nothing_but_the_front_of_a_backup_is_opened_by_name(mvt: dict[str, Any]
     assert set(mvt["by_name"]) == {"BackupInfo", "Manifest", "Applications"}
 
 
-def test_the_inventory_of_stored_files_needs_a_path_and_a_log_only(mvt: dict[str, Any]) -> None:
-    assert set(re.findall(r"self\.(\w+)", mvt["inventory"])) == {"target_path", "log"}
+def test_the_inventory_of_stored_files_is_asked_for_single_files_only(mvt: dict[str, Any]) -> None:
+    assert re.findall(r"stored_file_ids\b(?! =| is not None)", mvt["manifest"]) == ["stored_file_ids"]
+    assert 'file_data["fileID"] not in stored_file_ids' in mvt["manifest"]
+
+
+def test_mvt_still_compares_every_redirect_with_every_visit(mvt: dict[str, Any]) -> None:
+    assert "for redirect in self.results:" in mvt["redirects"]
 
 
 def test_mvt_still_looks_for_a_write_ahead_log_where_no_backup_has_one(mvt: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,18 @@ from spytriage.models import (
     RawAlert,
     Reason,
 )
-from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Finished, Job, Planned, Started, decode, encode
+from spytriage.scan import protocol
+from spytriage.scan.protocol import (
+    MAX_LINE_BYTES,
+    BadMessageError,
+    Job,
+    Planned,
+    ReadSoFar,
+    Run,
+    Started,
+    decode,
+    encode,
+)
 from spytriage.scan.records import MAX_RECORD, bounded
 
 INDICATORS = tuple(
@@ -41,12 +54,12 @@ JSON = st.recursive(
 @pytest.mark.parametrize(
     "message",
     [
-        Planned(("SMS", "TCC"), "2026.10.26"),
+        Planned((("SMS",), ("TCC", "Calls")), {"Old": Reason.DISABLED}, ("SMS", "TCC", "Calls", "Old"), "2026.10.26"),
         Started("SMS"),
+        ReadSoFar("SMS", 4096),
         ModuleCoverage("SMS", CoverageState.FAILED, None, Reason.EXCEPTION, "KeyError", 2),
         RawAlert("SMS", Level.HIGH, "text \ud800", "", {"a": [1]}, Match(INDICATORS[1:], MatchRule.SUBDOMAIN)),
         RawAlert("SMS", Level.LOW, "", "2021-07-18", {}, None),
-        Finished(),
     ],
 )
 def test_a_message_survives_the_pipe(message: Any) -> None:
@@ -54,11 +67,15 @@ def test_a_message_survives_the_pipe(message: Any) -> None:
 
 
 def test_a_job_survives_the_pipe() -> None:
-    job = Job(
-        "ios-backup", "/a/ñ", "/b", "/c", 1 << 30, ("SMS",), ("TCC",), INDICATORS, BackupKeys({3: b"k" * 32}, None)
-    )
+    job = Job("ios-backup", "/a/ñ", "/b", "/c", 1 << 30, INDICATORS, BackupKeys({3: b"k" * 32}, None))
 
     assert Job.from_line(job.to_line()) == job
+
+
+def test_a_request_survives_the_pipe() -> None:
+    request = Run("SMS", ("TCC", "Calls"))
+
+    assert Run.from_line(request.to_line()) == request
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
@@ -69,7 +86,7 @@ def test_anything_else_is_refused(line: bytes) -> None:
 
 @given(st.dictionaries(st.sampled_from(["m", "module", "level", "message", "time", "event", "match", "state"]), JSON))
 def test_a_message_with_the_right_keys_and_wrong_values_is_refused_or_valid(fields: dict[str, Any]) -> None:
-    for kind in ("alert", "ended", "planned", "started"):
+    for kind in ("alert", "ended", "planned", "read", "started"):
         try:
             decode(json.dumps(fields | {"m": kind}).encode(), INDICATORS)
         except BadMessageError:
@@ -94,9 +111,25 @@ def test_a_ledger_line_counts_in_whole_numbers(change: dict[str, Any]) -> None:
         decode(json.dumps(line | change).encode(), INDICATORS)
 
 
-def test_a_version_is_a_version() -> None:
+PLAN = {"m": "planned", "chains": [["SMS"], ["TCC"]], "not_run": {"Old": "disabled"}, "modules": ["SMS", "TCC", "Old"],
+        "version": "2026.10.26"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "<b>1"},
+        {"chains": [["SMS"]]},
+        {"chains": [["SMS", "TCC"], ["TCC"]]},
+        {"modules": ["SMS", "TCC", "Old", "More"]},
+        {"not_run": {"Old": "because"}},
+    ],
+)
+def test_a_plan_names_each_module_once_and_has_a_version(change: dict[str, Any]) -> None:
+    assert isinstance(decode(json.dumps(PLAN).encode(), INDICATORS), Planned)
+
     with pytest.raises(BadMessageError):
-        decode(json.dumps({"m": "planned", "modules": ["SMS"], "version": "<b>1"}).encode(), INDICATORS)
+        decode(json.dumps(PLAN | change).encode(), INDICATORS)
 
 
 @pytest.mark.parametrize("field", ["name", "detail"])
@@ -136,3 +169,12 @@ class TestARecordIsBounded:
         event, _ = bounded({"text": "x" * 50_000_000, "when": datetime.date(2021, 7, 18), "raw": b"\xff"}, "")
 
         assert event == {"text": {"$cut": 50_000_000}, "when": "2021-07-18", "raw": {"$bytes": "/w=="}}
+
+
+def test_nothing_between_the_processes_is_unpickled() -> None:
+    package = Path(protocol.__file__).parents[1]
+    for path in [*package.glob("scan/*.py"), package / "worker.py"]:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert not names & {"pickle", "marshal", "shelve", "multiprocessing"}, path

@@ -56,7 +56,8 @@ def test_progress_is_told_the_plan_then_each_module(
     result = scan("ios-backup", written_phone[0], demo_index.indicators, progress)
 
     assert progress.plan == tuple(line.name for line in result.modules)
-    assert progress.running == [line.name for line in progress.coverage] == list(progress.plan)
+    assert progress.running == [line.name for line in progress.coverage]
+    assert sorted(progress.running) == sorted(progress.plan)
 
 
 def test_planted_traces_come_back_as_alerts(run_scan: Scan, written_phone: tuple[Path, DemoPhone]) -> None:
@@ -364,7 +365,8 @@ class TestAWorkerThatBreaks:
         detail: str,
     ) -> None:
         folder, planted = written_phone
-        limits = Limits(seconds=5, memory_bytes=1 << 30, output_bytes=4 << 20)
+        seconds = 5 if module == "Hangs" else 60  # a busy machine is slow to eat its memory
+        limits = Limits(seconds=seconds, memory_bytes=1 << 30, output_bytes=4 << 20)
 
         result = run_scan(folder, limits=limits, command=(*BAD_WORKER, module))
 

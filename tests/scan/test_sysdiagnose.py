@@ -80,9 +80,9 @@ def test_no_report_breaks_the_parser_or_the_look_up(header: Any, body: Any) -> N
 
 @given(st.text())
 def test_no_text_breaks_the_logs(text: str) -> None:
-    list(shutdown_log(f"remaining client pid: {text}\nSIGTERM: [{text}]"))
-    list(process_list(f"USER COMMAND\n{text}"))
+    list(shutdown_log(f"remaining client pid: {text}\nSIGTERM: [{text}]\n"))
+    list(process_list(f"USER COMMAND\n{text}\n"))
 
 
 def test_a_gigantic_line_is_no_trouble() -> None:
-    assert list(shutdown_log("remaining client pid: 1 (" + "x" * 20_000_000)) == []
+    assert list(shutdown_log("remaining client pid: 1 (" + "x" * 20_000_000 + "\n")) == []

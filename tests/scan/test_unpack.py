@@ -20,6 +20,7 @@ from spytriage.models import Reason
 from spytriage.scan import unpack
 from spytriage.scan.refusals import Refusal, RefusedError
 from spytriage.scan.unpack import Unpacker, Want, plain_name
+from tests.tools import nameless
 
 ALL = lambda _name: Want.CONTENT  # noqa: E731
 
@@ -200,3 +201,12 @@ def test_unpacking_a_large_file_takes_little_memory(tmp_path: Path) -> None:
 
     assert int(done.stdout) < 100 * 1024  # kilobytes
     assert (tmp_path / "in" / "large").stat().st_size == 200 << 20
+
+
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", ("x", b"first"), ("y", b"second"))
+    path.write_bytes(nameless(path.read_bytes()))
+    unpacker = Unpacker(tmp_path / "out", lambda name: Want.CONTENT)
+    unpacker.zip(path)
+    assert (tmp_path / "out" / "x").read_bytes() == b"first"
+    assert unpacker.failed == {"": Reason.DAMAGED}

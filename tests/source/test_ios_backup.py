@@ -142,6 +142,7 @@ def test_a_property_list_of_any_bytes_is_facts_or_nothing(content: bytes) -> Non
         plistlib.dumps(["a list"]),
         b'<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "aaaa">]><plist><string>&a;</string></plist>',
         b"<plist>" + b"<array>" * 100_000,
+        b'<?xml version="1.0" encoding="UTF-6"?><plist></plist>',
     ],
 )
 def test_a_hostile_info_plist_leaves_the_device_unknown(phone: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.acquisitions import (
     write,
     zipped,
 )
+from tests.tools import nameless
 
 Phones = tuple[Path, DemoPhone]
 
@@ -129,3 +131,12 @@ def test_nesting_json_a_million_levels_deep_is_no_log(tmp_path: Path) -> None:
 
     with pytest.raises(SpytriageError, match="not an acquisition"):
         recognise(tmp_path / "logs")
+
+
+def test_an_entry_without_a_name_does_not_hide_what_an_archive_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("packages.json", "[]"), ("getprop.txt", ""), ("y", "")):
+            archive.writestr(name, content)
+    path.write_bytes(nameless(path.read_bytes()))
+    assert recognise(path).kind == "androidqf"

@@ -13,7 +13,7 @@ from pathlib import Path
 from spytriage.aggregate.cases import NOT_GIVEN, LeftOut
 from spytriage.aggregate.tables import DIMENSIONS, Cell, Statistics
 from spytriage.finding_kinds import Trace
-from spytriage.i18n import _, current_language, deferred, ngettext
+from spytriage.i18n import _, current_language, deferred, direction, language_tag, ngettext
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
 from spytriage.text import printable, spreadsheet_cell
@@ -88,7 +88,8 @@ def to_html(statistics: Statistics) -> bytes:
     style = (_TEMPLATES / "aggregate.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("aggregate.html.jinja").render(
-        language=current_language(),
+        language=language_tag(current_language()),
+        direction=direction(current_language()),
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         k=statistics.k,

@@ -1,6 +1,7 @@
 """The command line: commands parse, call and print; this module catches errors and ends the program.
 
-Exit codes: 0 no-match, 1 error, 2 usage, 3 match, 4 suspicious, 5 inconclusive.
+Exit codes: 0 no-match, 1 error, 2 usage, 3 match, 4 suspicious, 5 inconclusive; 129, 130 and 143 when a signal (SIGHUP,
+SIGINT, SIGTERM) stopped the program, which then has left nothing half-written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +19,7 @@ import click
 
 from spytriage import __version__
 from spytriage.errors import SpytriageError
-from spytriage.i18n import LANGUAGES, _, deferred, language_from_environment, set_language, use_for_libraries
+from spytriage.i18n import LANGUAGES, Choice, _, choose_languages, deferred, set_language, use_for_libraries
 from spytriage.text import printable
 
 USAGE_ERROR = 2
@@ -52,6 +54,8 @@ _COMMANDS = {
     "custody": "spytriage.cli.handoff:custody_group",
     "review": "spytriage.cli.review:group",
     "report": "spytriage.cli.render:group",
+    "recheck": "spytriage.cli.recheck:command",
+    "forget": "spytriage.cli.forget:command",
     "unseal": "spytriage.cli.unseal:command",
     "batch": "spytriage.cli.batch:command",
     "aggregate": "spytriage.cli.aggregate:command",
@@ -84,7 +88,14 @@ def _root() -> click.Group:
             "  spytriage indicators list           what is looked for, and how old it is"
         ),
         params=[
-            click.Option(["--lang"], type=click.Choice(LANGUAGES), expose_value=False, help=_("Language: en or es."))
+            click.Option(
+                ["--lang"],
+                metavar="LANG",
+                expose_value=False,
+                help=_("Language: {languages}; two with a comma between for a report in both.").format(
+                    languages=", ".join(LANGUAGES)
+                ),
+            )
         ],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
@@ -94,40 +105,108 @@ def _root() -> click.Group:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and end the process with its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    set_language(_requested_language(arguments) or language_from_environment())
+    choice = choose_languages(_requested_languages(arguments))
+    set_language(*choice.languages)
     use_for_libraries()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _stop)
-    _make_output_robust()
-    sys.exit(_run(arguments))
+    _open_standard_streams()
+    if choice.missing and not {"--quiet", "-q"} & set(arguments):
+        _tell_missing(choice)
+    ending, code = _Ending(), 1
+    try:
+        ending.listen()
+        code = _run(arguments)
+        ending.is_over = True  # it is done: nothing is left to be stopped
+    except KeyboardInterrupt:
+        pass  # in the moment before or after what `_run` does
+    if ending.signal:
+        # Not sys.exit: after an interrupt in code that a library made from text, Python kills itself with SIGINT.
+        os._exit(128 + ending.signal)
+    sys.exit(code)
+
+
+class _Ending:
+    """Ends the program on Ctrl-C, a kill or a closed terminal: once, so that cleaning up is not stopped in turn.
+
+    Attributes:
+        signal: the number of the signal that stops the program, or None.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.is_over = False  # from now on signals are not heard
+
+    def listen(self) -> None:
+        sys.unraisablehook = self._unraisable
+        for number in self._SIGNALS:
+            signal.signal(number, self._stop)
+
+    def _stop(self, signum: int, frame: Any) -> None:  # noqa: ARG002
+        if not self.is_over:
+            self.is_over, self.signal = True, signum
+            raise KeyboardInterrupt
+
+    def _unraisable(self, lost: Any) -> None:
+        """Stop again: an exception that is raised in a destructor goes no further than here."""
+        if self.signal and lost.exc_type is KeyboardInterrupt:
+            self.is_over = False
+            signal.raise_signal(self.signal)
+        else:
+            sys.__unraisablehook__(lost)
 
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        return int(_root().main(list(arguments), standalone_mode=False) or 0)
+        code = int(_root().main(list(arguments), standalone_mode=False) or 0)
+        sys.stdout.flush()  # here, where a full disk behind it is told
     except SpytriageError as error:
-        click.echo(_("Error: {message}").format(message=error.message), err=True)
-        if error.hint:
-            click.echo(_("What to do: {hint}").format(hint=error.hint), err=True)
+        _complain(error.message, error.hint)
         return error.exit_code
     except click.UsageError as error:
-        if error.ctx:
-            click.echo(error.ctx.get_usage(), err=True)
-        click.echo(_("Error: {message}").format(message=printable(error.format_message())), err=True)
-        if error.ctx:
-            click.echo(_("What to do: {hint}").format(hint=f"{error.ctx.command_path} --help"), err=True)
+        usage, hint = (error.ctx.get_usage(), f"{error.ctx.command_path} --help") if error.ctx else ("", "")
+        _complain(printable(error.format_message()), hint, first=usage)
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo(_("Stopped. Nothing was written."), err=True)
+        _say(_("Stopped. Nothing is left half-written."))
         return 1
     except BrokenPipeError:
-        # Whoever read our output has gone; keep Python from complaining when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()  # whoever read it has gone
         return 1
+    except OSError as error:
+        _close_output()
+        reason = printable(error.strerror or type(error).__name__)
+        place = f" [{printable(str(error.filename))}]" if error.filename else ""
+        message = _("This computer does not do what it should: {reason}").format(reason=reason)
+        _complain(message + place, _("See that the disk is not full, and that you may write there."))
+        return 1
+    return code
 
 
-def _make_output_robust() -> None:
-    """Keep printing from ever raising: a screen without some letters, or an output that somebody closed."""
+def _complain(message: str, hint: str, first: str = "") -> None:
+    lines = (first, _("Error: {message}").format(message=message), hint and _("What to do: {hint}").format(hint=hint))
+    for line in filter(None, lines):
+        _say(line)
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # nobody reads it
+        click.echo(line, err=True)
+
+
+def _close_output() -> None:
+    """Keep Python from complaining when it cannot print the rest."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_standard_streams() -> None:
+    """Keep printing from ever raising: a screen without some letters, or an output that somebody closed.
+
+    A descriptor that is closed would be given to the next file that is opened, and what is printed would go into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
@@ -136,15 +215,21 @@ def _make_output_robust() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _requested_language(arguments: Sequence[str]) -> str | None:
+def _requested_languages(arguments: Sequence[str]) -> str | None:
     """Find --lang before anything is parsed: help and errors of the parser are in that language too."""
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name == "--lang":
-            wanted = value if equals else next(iter(arguments[place + 1 :]), "")
-            return wanted if wanted in LANGUAGES else None
+            return value if equals else next(iter(arguments[place + 1 :]), "")
     return None
 
 
-def _stop(signum: int, frame: Any) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
+def _tell_missing(choice: Choice) -> None:
+    """Say that a language is not there, and which is used instead."""
+    _say(
+        _("There is no translation into {missing}. Used instead: {used}. There is: {languages}.").format(
+            missing=printable(", ".join(choice.missing)),
+            used=", ".join(choice.languages),
+            languages=", ".join(LANGUAGES),
+        )
+    )

@@ -9,6 +9,7 @@ import click
 from spytriage.cli.options import language_option, output_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.text import printable
 
 
 @click.command(
@@ -69,5 +70,5 @@ def command(reports: tuple[Path, ...], output: Path, smallest: int) -> int:
     click.echo(
         _("Reports counted: {counted}. Left out: {left_out}.").format(counted=len(collected.cases), left_out=left_out)
     )
-    click.echo(_("Statistics: {path}").format(path=output / "aggregate.html"))
+    click.echo(_("Statistics: {path}").format(path=printable(str(output / "aggregate.html"))))
     return 0

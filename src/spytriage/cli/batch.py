@@ -12,7 +12,7 @@ import click
 
 from spytriage.cli.options import checked_on, language_option, output_option
 from spytriage.errors import SpytriageError
-from spytriage.i18n import _, current_language, ngettext
+from spytriage.i18n import _, current_languages, ngettext
 from spytriage.text import printable
 
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ def command(
         passwords = passwords.absolute()
     named = batch.numbered(batch.phones_of(phones), output)
     options = [*_repeated("--indicators", [str(path.absolute()) for path in indicators]), *_repeated("--set", sets)]
-    options += ["--lang", current_language(), *(["--sign-key", str(sign_key.absolute())] if sign_key else [])]
+    options += [
+        "--lang",
+        ",".join(current_languages()),
+        *(["--sign-key", str(sign_key.absolute())] if sign_key else []),
+    ]
     with _executor(jobs or os.cpu_count() or 1, scheduler) as executor, _told(named, quiet=quiet) as ended:
         results = batch.run(named, output.absolute(), options, executor, passwords, ended)
     batch.write_summary(results, output)
@@ -188,4 +192,4 @@ def _print(results: Sequence[Result], output: Path) -> None:
             len(late),
         )
         console.print(Text(text.format(count=len(late), numbers=", ".join(result.phone.folder for result in late))))
-    console.print(Text(_("Overview: {path}").format(path=output / "index.html")))
+    console.print(Text(_("Overview: {path}").format(path=printable(str(output / "index.html")))))

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from spytriage.cli.keys import signer_for, signing_options
-from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
+from spytriage.cli.options import (
+    checked_on,
+    jobs_option,
+    language_option,
+    output_option,
+    printing_options,
+    tlp_option,
+)
 from spytriage.cli.password import android_password, password_options, unlocking
 from spytriage.i18n import _
 from spytriage.models import Tlp
@@ -81,7 +88,16 @@ from spytriage.models import Tlp
         "Needs the consent share-sealed. Repeatable."
     ),
 )
+@click.option(
+    "--keep-observables",
+    is_flag=True,
+    help=_(
+        "Keep what was looked up, without any message, in observables.age for the keys of --seal-to, so that "
+        "`spytriage recheck` can look for newer indicators. Needs the consent keep-observables."
+    ),
+)
 @password_options
+@jobs_option()
 @tlp_option()
 @signing_options
 @language_option()
@@ -95,8 +111,10 @@ def command(
     identity: Path | None,
     policy: str,
     recipients: tuple[str, ...],
+    keep_observables: bool,
     password_file: Path | None,
     key_file: Path | None,
+    jobs: int,
     tlp: str,
     sign_key: Path | None,
     sign_password_file: Path | None,
@@ -126,9 +144,11 @@ def command(
         key=CaseKey.new(),
         policy=load_policy(policy),
         recipients=parse_recipients(recipients) if recipients else None,
+        keep_observables=keep_observables,
         unlock=unlock,
         identity=identity,
         password=password,
+        jobs=jobs,
     )
     report = check_and_deliver(
         request, output or next_free_folder(), as_json=as_json, quiet=quiet, tlp=Tlp(tlp), signer=signer

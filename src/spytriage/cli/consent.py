@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, yes_or_no
 from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.statements import consent_opening, consent_question, consent_text
+from spytriage.text import printable
 
 
 @click.group(
@@ -61,7 +63,7 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
     else:
         consent = ask(until, form_reference)
     consent.write(output)
-    click.echo(_("Consent record written: {path}").format(path=output))
+    click.echo(_("Consent record written: {path}").format(path=printable(str(output))))
 
 
 @group.command("show", help=_("Show a consent record."))
@@ -69,8 +71,6 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
 @language_option()
 def show(file: Path) -> None:
     """Print a consent record."""
-    from spytriage.report.texts import consent_text
-
     summary = read_consent(file).summary()
     for name in summary.__dataclass_fields__:
         click.echo(f"{consent_text(name)}: {_in_words(getattr(summary, name))}")
@@ -94,17 +94,10 @@ def consent_for(file: Path | None) -> Consent:
 
 def ask(keep_until: date | None = None, form_reference: str | None = None) -> Consent:
     """Ask for consent on the terminal, question by question; nothing is assumed."""
-    questions = {
-        Grant.ANALYSE: _("May this backup be analysed for traces of spyware?"),
-        Grant.SHARE_REDACTED: _("May the redacted report be given to a reviewer?"),
-        Grant.SHARE_SEALED: _("May sealed evidence be given to the reviewers that you name?"),
-        Grant.AGGREGATE: _("May the result be counted in statistics without your name?"),
-        Grant.KEEP_OBSERVABLES: _("May what was looked at be kept, sealed, for checks with newer indicators?"),
-    }
-    click.echo(_("The answers are about this check only. Every question can be answered with no."), err=True)
-    data_owner = _yes(_("Was the person who uses the phone asked, freely and with full information?"))
-    device_owner = _yes(_("Was the owner of the device asked (the same person, or for example an employer)?"))
-    grants = frozenset(grant for grant, question in questions.items() if _yes(question))
+    click.echo(consent_opening(), err=True)
+    data_owner = yes_or_no(consent_question("data_owner_asked"))
+    device_owner = yes_or_no(consent_question("device_owner_asked"))
+    grants = frozenset(grant for grant in Grant if yes_or_no(consent_question(grant.name.lower())))
     if keep_until is None:
         answer = click.prompt(
             _("Keep the report until (YYYY-MM-DD, empty: not decided)"),
@@ -119,16 +112,6 @@ def ask(keep_until: date | None = None, form_reference: str | None = None) -> Co
             default="", show_default=False, err=True,
         )  # fmt: skip
     return Consent(data_owner, device_owner, grants, keep_until, form_reference, checked_on())
-
-
-def _yes(question: str) -> bool:
-    # Click's own confirm() takes y and n only; a Spanish speaker types s.
-    letters = _("y/n")
-    yes, no = letters.split("/")
-    while True:
-        answer = click.prompt(f"{question} [{letters}]", prompt_suffix=" ", err=True).strip().casefold()
-        if answer[:1] in {yes, no}:
-            return bool(answer[:1] == yes)
 
 
 def _in_words(value: bool | date | str | None) -> str:

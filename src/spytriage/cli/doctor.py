@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -14,21 +15,25 @@ from spytriage.i18n import _
     "doctor",
     help=_(
         "Tell whether this machine leaves traces of a check, and whether everything is in order.\n\n"
-        "Looks at swap, core dumps, storage in memory, disk encryption, the clock, MVT and the indicator sets. "
+        "Looks at swap, core dumps, storage in memory, disk encryption, what the system keeps the evidence and the "
+        "network apart by, the clock, MVT and the indicator sets. "
+        "In the folders DIR it looks for cases that have to be deleted by now. "
         "Changes nothing. Exit code: 0 when there is nothing to do, 1 otherwise.\n\n"
         "\b\n"
         "Examples:\n"
         "  spytriage doctor\n"
+        "  spytriage doctor cases/                  also what is overdue there\n"
         "  spytriage doctor --json"
     ),
 )
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @click.option("--json", "as_json", is_flag=True, help=_("Print JSON and nothing else."))
 @language_option()
-def command(as_json: bool) -> int:
+def command(folders: tuple[Path, ...], as_json: bool) -> int:
     """Print the diagnoses; the exit code says whether there is something to do."""
-    from spytriage.doctor import State, diagnose
+    from spytriage.doctor import State, diagnose, look_for_overdue
 
-    diagnoses = diagnose()
+    diagnoses = diagnose() + (look_for_overdue(folders) if folders else ())
     if as_json:
         rows = [{"id": d.id, "state": d.state.value, "word": d.word, "values": dict(d.values)} for d in diagnoses]
         click.echo(json.dumps({"checks": rows}, indent=2))

@@ -56,7 +56,11 @@ def pack_command(folder: Path, output: Path | None) -> None:
             hint=_("Give --output a name outside of it."),
         )
     write_new_file(target, pack(files))
-    replace_file(folder / CUSTODY, files[CUSTODY])
+    try:
+        replace_file(folder / CUSTODY, files[CUSTODY])
+    except BaseException:
+        target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
+        raise
     click.echo(_("Packed: {path}").format(path=printable(str(target))))
 
 

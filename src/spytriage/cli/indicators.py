@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, yes_or_no
 from spytriage.i18n import _, ngettext
 from spytriage.text import printable
 
@@ -349,13 +349,13 @@ def _print_installed(installed: Sequence[Record]) -> None:
         click.echo(_("Nothing to install: the embedded set is always there."))
     for record in installed:
         text = (
-            _("Installed: {name} ({usable} of {total} indicators usable), the version that the catalogue pins")
+            _("Installed: {name}, the version that the catalogue pins")
             if record.catalogued
-            else _(
-                "Installed: {name} ({usable} of {total} indicators usable), not in the catalogue: recorded as unlisted"
-            )
+            else _("Installed: {name}, not in the catalogue: recorded as unlisted")
         )
-        click.echo(text.format(name=record.name, usable=record.usable, total=record.total))
+        click.echo(text.format(name=record.name))
+        # On a line of its own: a number beside the name of a spyware has been taken for an infection.
+        click.echo(_("  usable indicators: {usable} of {total}").format(usable=record.usable, total=record.total))
 
 
 def _agreed(candidate: Candidate, yes: bool) -> bool:
@@ -369,7 +369,7 @@ def _agreed(candidate: Candidate, yes: bool) -> bool:
         _print_difference(compare(read_set(name, checked_on()), candidate.bundle), _SHOWN)
     else:
         click.echo(_("  new: {usable} usable indicators").format(usable=candidate.bundle.set.usable))
-    return yes or click.confirm(_("Nobody has verified this version. Install it?"), default=False)
+    return yes or yes_or_no(_("Nobody has verified this version. Install it?"))
 
 
 def _print_difference(difference: Difference, limit: int | None) -> None:

@@ -14,6 +14,7 @@ from spytriage.cli.options import language_option
 from spytriage.cli.password import read_password
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.text import printable
 
 if TYPE_CHECKING:
     from spytriage.signing import Signer, TrustedKey
@@ -44,8 +45,8 @@ def keygen(output: Path, no_password: bool, sign_password_file: Path | None) -> 
     from spytriage.signing import generate
 
     public = generate(output, None if no_password else _password(sign_password_file, new=True))
-    click.echo(_("Secret key: {path} (keep it to yourself)").format(path=output))
-    click.echo(_("Public key: {path} (give it to your reviewers)").format(path=public))
+    click.echo(_("Secret key: {path} (keep it to yourself)").format(path=printable(str(output))))
+    click.echo(_("Public key: {path} (give it to your reviewers)").format(path=printable(str(public))))
 
 
 def signing_options(function: Callable[..., Any]) -> Callable[..., Any]:

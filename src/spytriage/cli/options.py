@@ -22,9 +22,11 @@ def language_option() -> Decorator:
     """Accept --lang after the command's name too; the program has read it already."""
     return click.option(
         "--lang",
-        type=click.Choice(LANGUAGES),
+        metavar="LANG",
         expose_value=False,
-        help=_("Language of the screen and the report."),
+        help=_(
+            "Language of the screen and the report: {languages}; two with a comma between for a report in both."
+        ).format(languages=", ".join(LANGUAGES)),
     )
 
 
@@ -42,6 +44,17 @@ def printing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return as_json(quiet(function))
 
 
+def jobs_option() -> Decorator:
+    """Accept --jobs."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help=_("Read an iPhone backup with this many processes. Default: as many as the computer has cores."),
+    )
+
+
 def tlp_option() -> Decorator:
     """Accept --tlp."""
     return click.option(
@@ -51,6 +64,17 @@ def tlp_option() -> Decorator:
         show_default=True,
         help=_("Who the report may be passed on to, in the words of the Traffic Light Protocol 2.0."),
     )
+
+
+def yes_or_no(question: str) -> bool:
+    """Ask a question until it is answered with the letter for yes or no of the language in use; nothing is assumed."""
+    # Click's own confirm() takes y and n only; a Spanish speaker types s.
+    letters = _("y/n")
+    yes, no = letters.split("/")
+    while True:
+        answer = click.prompt(f"{question} [{letters}]", prompt_suffix=" ", err=True).strip().casefold()
+        if answer[:1] in {yes, no}:
+            return bool(answer[:1] == yes)
 
 
 def checked_on() -> date:

@@ -29,15 +29,22 @@ class SilentProgress:
     def started(self, module: str) -> None:
         """Show nothing."""
 
+    def read(self, module: str, rows: int) -> None:
+        """Show nothing."""
+
     def ended(self, coverage: ModuleCoverage) -> None:
         """Show nothing."""
 
 
 class _BarProgress:
-    """A bar that is shown from the start of the scan on: before it, the terminal belongs to the questions."""
+    """A bar that is shown from the start of the scan on: before it, the terminal belongs to the questions.
+
+    It names the modules that are running, with the rows that each has read.
+    """
 
     def __init__(self, bar: Bar, task: TaskID) -> None:
         self._bar, self._task = bar, task
+        self._running: dict[str, int] = {}
 
     def starting(self) -> None:
         self._bar.start()
@@ -46,11 +53,25 @@ class _BarProgress:
         self._bar.update(self._task, total=len(modules))
 
     def started(self, module: str) -> None:
-        self._bar.update(self._task, description=artefact_of(module).label)
+        self._show(module, 0)
+
+    def read(self, module: str, rows: int) -> None:
+        self._show(module, rows)
 
     def ended(self, coverage: ModuleCoverage) -> None:
+        self._running.pop(coverage.name, None)
         line = f"{artefact_of(coverage.name).label}: {state_text(coverage.state)}"
-        self._bar.update(self._task, advance=1, last=line)
+        self._bar.update(self._task, advance=1, last=line, description=self._description())
+
+    def _show(self, module: str, rows: int) -> None:
+        self._running[module] = rows
+        self._bar.update(self._task, description=self._description())
+
+    def _description(self) -> str:
+        return " · ".join(
+            f"{artefact_of(module).label} {rows:,}" if rows else artefact_of(module).label
+            for module, rows in self._running.items()
+        )
 
 
 @contextmanager

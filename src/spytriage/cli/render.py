@@ -12,7 +12,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 
 _PATH = click.Path(path_type=Path)
-_FORMATS = ("html", "md", "stix", "csv", "jsonl")
+_FORMATS = ("html", "pdf", "md", "stix", "csv", "timesketch", "jsonl")
 
 
 @click.group(
@@ -22,7 +22,8 @@ _FORMATS = ("html", "md", "stix", "csv", "jsonl")
         "\b\n"
         "Examples:\n"
         "  spytriage report render spytriage-report/report.json --format html -o again.html\n"
-        "  spytriage report render spytriage-report/report.json --format csv > timeline.csv"
+        "  spytriage report render spytriage-report/report.json --format pdf --lang es,en -o report.pdf\n"
+        "  spytriage report render spytriage-report/report.json --format csv -o report.csv"
     ),
 )
 @language_option()
@@ -35,8 +36,9 @@ def group() -> None:
     help=_(
         "Render REPORT.json again. html and stix give the bytes that were written with it, when language and version "
         "are the same.\n\n"
-        "csv and jsonl are timelines with the columns that Timesketch reads; a day stands for the time, which is "
-        "withheld."
+        "pdf needs WeasyPrint: pip install 'spytriage[pdf]'. md is for a ticket, csv for a spreadsheet. timesketch and "
+        "jsonl are timelines with the columns that Timesketch reads, as CSV and JSON; a day stands for the time, which "
+        "is withheld."
     ),
 )
 @click.argument("report", metavar="REPORT.json", type=_PATH)
@@ -46,7 +48,7 @@ def group() -> None:
 def render(report: Path, form: str, output: Path | None) -> None:
     """Render a report."""
     from spytriage.atomic import write_new_file
-    from spytriage.report import RENDERERS, from_json
+    from spytriage.report import RENDERERS, from_json, to_pdf
     from spytriage.report.read import LARGEST_REPORT
 
     try:
@@ -56,7 +58,7 @@ def render(report: Path, form: str, output: Path | None) -> None:
         raise SpytriageError(
             _("The report cannot be read."), path=report, hint=_("Give the report.json of a hand-off.")
         ) from error
-    rendered = RENDERERS[form](from_json(data))
+    rendered = {**RENDERERS, "pdf": to_pdf}[form](from_json(data))
     if output:
         write_new_file(output, rendered)
     else:

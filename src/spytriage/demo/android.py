@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from spytriage.demo import DemoPhone, Planted
+from spytriage.demo.backup_format import write_all
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import IndicatorType
@@ -40,7 +41,7 @@ def write_android_phone(folder: Path, *, seed: int = 2021, planted: bool = True)
     """Write the AndroidQF acquisition of an invented phone.
 
     Args:
-        folder: does not exist yet, or is empty.
+        folder: does not exist yet, or is empty; all of the acquisition is written, or nothing.
         seed: one seed is one phone: the same bytes in every file.
         planted: whether traces of the set "demo" are on the phone.
 
@@ -53,14 +54,7 @@ def write_android_phone(folder: Path, *, seed: int = 2021, planted: bool = True)
     link = f"https://{_LINK_DOMAIN}/paquete-{random.randrange(10**6):06d}"
     files = _files(serial, number, link if planted else "", planted=planted)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise SpytriageError(
-                _("This folder is in use."), path=folder, hint=_("Name a folder that does not exist yet.")
-            )
-        for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+        write_all(folder, files.items())
     except OSError as error:
         raise SpytriageError(
             _("The demo phone cannot be written here."), path=folder, hint=_("Choose a folder that you may write to.")

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from spytriage.atomic import filled_folder
 from spytriage.demo.formats import binary_plist, database, plist_date
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 
 _FILE, _FOLDER, _LINK = 1, 2, 4  # Files.flags
 _MODES = {_FILE: 0o100644, _FOLDER: 0o040755, _LINK: 0o120755}
-_COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
+MANIFEST_COLUMNS = "Files (fileID, domain, relativePath, flags, file)"
 PROTECTION_CLASS = 3  # of every file here: readable after the first unlock
 _MOBILE = 501  # user and group id of the user "mobile"
 
@@ -117,22 +117,26 @@ def write_backup(
         SpytriageError: the folder is in use or cannot be written.
     """
     entries = [*_folders(files), *files]
-    manifest = database("Manifest.db", {_COLUMNS: _manifest_rows(entries, seal)})
-    keys = seal.manifest_plist() if seal else {}
-    front = {
-        "Manifest.db": seal.manifest(manifest) if seal else manifest,
-        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
-        "Status.plist": binary_plist(_status_plist(device)),
-        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
-    }
+    manifest = database("Manifest.db", {MANIFEST_COLUMNS: _manifest_rows(entries, seal)})
+    front = {"Manifest.db": seal.manifest(manifest) if seal else manifest, **property_lists(device, apps, seal)}
     try:
-        _write_all(folder, chain(front.items(), _stored(entries, seal)))
+        write_all(folder, chain(front.items(), _stored(entries, seal)))
     except OSError as error:
         raise SpytriageError(
             _("The invented phone could not be written."),
             path=folder,
             hint=_("Choose a folder that you can write to, on a disk with free space."),
         ) from error
+
+
+def property_lists(device: Device, apps: Sequence[App], seal: Seal | None = None) -> dict[str, bytes]:
+    """Return the three property lists beside Manifest.db, by their names."""
+    keys = seal.manifest_plist() if seal else {}
+    return {
+        "Manifest.plist": binary_plist({**_manifest_plist(device, apps), **keys}),
+        "Status.plist": binary_plist(_status_plist(device)),
+        "Info.plist": plistlib.dumps(_info_plist(device, apps)),
+    }
 
 
 def mbfile(file: BackupFile, inode: int, wrapped_key: bytes = b"") -> bytes:
@@ -261,7 +265,13 @@ def _status_plist(device: Device) -> dict[str, Any]:
     }
 
 
-def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+def write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Write files by their names into a folder that does not exist yet or is empty; all of them or nothing.
+
+    Raises:
+        SpytriageError: the folder is in use.
+        OSError: it cannot be written.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SpytriageError(
             _("The folder for the invented phone is already in use."),
@@ -269,9 +279,8 @@ def _write_all(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
             hint=_("Choose a folder that does not exist yet."),
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True) as partial:
+    with filled_folder(folder) as partial:
         for name, content in contents:
-            target = Path(partial, name)
+            target = partial / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)
-        Path(partial).replace(folder)

@@ -47,7 +47,9 @@ def sms(messages: Sequence[Message], owner: Person) -> bytes:
         at, seconds = _microseconds(message.at, _MAC_EPOCH) * 1000, int(_mac(message.at))
         read = 0 if message.sent else at + 45 * 10**9
         handle = known[message.person.number, message.service]
-        what = (number, _uuid("message", number, message.text), message.text, handle, message.service)
+        guid = _uuid("message", number, message.text)
+        rich = attributed_string(message.rich_text) if message.rich_text else None
+        what = (number, guid, message.text or None, rich, handle, message.service)
         flags = (message.sent, not message.sent, message.sent, bool(message.attachment))
         rows.append((*what, account, owner.number, at, read, *flags))
         if message.attachment:
@@ -61,13 +63,36 @@ def sms(messages: Sequence[Message], owner: Person) -> bytes:
             "chat (ROWID, guid, chat_identifier, service_name, account_login)": [
                 (n, f"{service};-;{handle}", handle, service, account) for (handle, service), n in known.items()
             ],
-            "message (ROWID, guid, text, handle_id, service, account, destination_caller_id,"
+            "message (ROWID, guid, text, attributedBody, handle_id, service, account, destination_caller_id,"
             " date, date_read, is_from_me, is_read, is_sent, cache_has_attachments)": rows,
             "attachment (ROWID, guid, created_date, start_date, filename, is_outgoing, transfer_name)": (attachments),
-            "chat_message_join (chat_id, message_id)": [(row[3], row[0]) for row in rows],
+            "chat_message_join (chat_id, message_id)": [(row[4], row[0]) for row in rows],
             "message_attachment_join (message_id, attachment_id)": [(row[0], row[0]) for row in attachments],
         },
     )
+
+
+def attributed_string(text: str) -> bytes:
+    """Return an NSAttributedString of one run as NSArchiver writes it ("typedstream"), as iMessage keeps texts.
+
+    Source: the readers of imessage-exporter (github.com/ReagentX/imessage-exporter, crate imessage-database).
+    """
+    data, units = text.encode(), len(text.encode("utf-16-le")) // 2
+    return b"".join(
+        (
+            b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00",
+            b"\x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+",
+            _streamed(len(data)) + data + b"\x86\x84\x02iI\x01" + _streamed(units),
+            b"\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01\x92\x84\x96\x96",
+            b"\x1d__kIMMessagePartAttributeName\x86\x92\x84\x84\x84\x08NSNumber\x00\x84\x84\x07NSValue\x00",
+            b"\x94\x84\x01*\x84\x99\x99\x00\x86\x86\x86",
+        )
+    )
+
+
+def _streamed(number: int) -> bytes:
+    """Return a number of at most 16 bits as a typedstream holds it."""
+    return bytes([number]) if number < 0x80 else b"\x81" + number.to_bytes(2, "little")
 
 
 def _jid(person: Person) -> str:
@@ -81,6 +106,7 @@ def _lid(person: Person) -> str:
 def whatsapp_chats(messages: Sequence[Message]) -> bytes:
     """Return ChatStorage.sqlite; the first chat goes by LID, WhatsApp's newer kind of address."""
     people = list(dict.fromkeys(message.person for message in messages))
+    sessions = {person: number for number, person in enumerate(people, 1)}
     jids = {person: _jid(person) for person in people} | {people[0]: _lid(people[0])}
     rows, times = [], dict[Person, list[float]]()
     for number, message in enumerate(messages, 1):
@@ -88,14 +114,13 @@ def whatsapp_chats(messages: Sequence[Message]) -> bytes:
         jid, name = jids[message.person], message.person.name
         ends = (None, jid, None) if message.sent else (jid, None, name)
         stanza = _uuid("stanza", number, message.text).replace("-", "")
-        session = people.index(message.person) + 1
-        rows.append((number, message.sent, session, _mac(message.at), *ends, stanza, message.text))
+        rows.append((number, message.sent, sessions[message.person], _mac(message.at), *ends, stanza, message.text))
     return database(
         "ChatStorage.sqlite",
         {
             "ZWACHATSESSION (Z_PK, ZCONTACTJID, ZPARTNERNAME, ZMESSAGECOUNTER, ZLASTMESSAGEDATE)": [
                 (number, jids[person], person.name, len(times[person]), max(times[person]))
-                for number, person in enumerate(people, 1)
+                for person, number in sessions.items()
             ],
             "ZWAMESSAGE (Z_PK, ZISFROMME, ZCHATSESSION, ZMESSAGEDATE, ZFROMJID, ZTOJID, ZPUSHNAME, ZSTANZAID,"
             " ZTEXT)": rows,

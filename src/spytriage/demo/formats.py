@@ -9,10 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+Rows = Mapping[str, Iterable[Sequence[Any]]]
 
-def database(name: str, rows: Mapping[str, Iterable[Sequence[Any]]]) -> bytes:
+_WRITER = slice(96, 100)  # the version of the SQLite library that wrote the file, which differs between machines
+
+
+def database(name: str, rows: Rows) -> bytes:
     """Return the bytes of an SQLite file with a rollback journal.
 
     Args:
@@ -20,15 +25,30 @@ def database(name: str, rows: Mapping[str, Iterable[Sequence[Any]]]) -> bytes:
         rows: for each "table (column, …)" the rows to put there.
     """
     connection = sqlite3.connect(":memory:")
+    _fill(connection, name, rows)
+    data = bytearray(connection.serialize())
+    connection.close()
+    data[_WRITER] = bytes(4)
+    return bytes(data)
+
+
+def write_database(path: Path, name: str, rows: Rows) -> None:
+    """Write an SQLite file that need not fit into memory; otherwise as `database`."""
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
+    _fill(connection, name, rows)
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek(_WRITER.start)
+        file.write(bytes(4))
+
+
+def _fill(connection: sqlite3.Connection, name: str, rows: Rows) -> None:
     connection.executescript(_schemas()[name])
     for columns, values in rows.items():
         marks = ", ".join("?" * (columns.count(",") + 1))
         connection.executemany(f"INSERT INTO {columns} VALUES ({marks})", values)  # noqa: S608 (our own names)
     connection.commit()
-    data = bytearray(connection.serialize())
-    connection.close()
-    data[96:100] = bytes(4)  # the version of the SQLite library that wrote the file, which differs between machines
-    return bytes(data)
 
 
 @cache

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS, FindingId, Level, Trace
@@ -52,7 +53,7 @@ def _finding(alert: RawAlert) -> Finding:
         level=Level(level),
         alert=alert,
         artefact=artefact_of(alert.module).label,
-        at=_time(alert),
+        at=time_of(alert.module, alert.event, alert.event_time),
         artefacts=1,
         indicator_types=0,
     )
@@ -96,10 +97,10 @@ def _corroborated(finding: Finding, seen: dict[str, tuple[set[str], set[Indicato
     )
 
 
-def _time(alert: RawAlert) -> datetime | None:
-    """Return when it happened (UTC), by the record itself or else by MVT."""
-    fields = _TIME_FIELDS.get(alert.module, _USUAL_TIME_FIELDS)
-    for text in (*(alert.event.get(field) for field in fields), alert.event_time):
+def time_of(module: str, record: Mapping[str, Any], event_time: str = "") -> datetime | None:
+    """Return when it happened (UTC), by the record of a module itself or else by MVT."""
+    fields = _TIME_FIELDS.get(module, _USUAL_TIME_FIELDS)
+    for text in (*(record.get(field) for field in fields), event_time):
         if isinstance(text, str) and (at := _parse(text)):
             return at
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from spytriage.finding_kinds import FindingId
 from spytriage.models import IndicatorType, RawAlert
@@ -143,7 +144,7 @@ def recognise(alert: RawAlert) -> FindingId:
     types = {indicator.type for indicator in alert.match.indicators}
     for expected, finding_id in _MATCHED.get(alert.module, {}).items():
         if types & expected:
-            sent = finding_id is FindingId.LINK_RECEIVED and _was_sent(alert)
+            sent = finding_id is FindingId.LINK_RECEIVED and was_sent(alert.event)
             return FindingId.LINK_SENT if sent else finding_id
     return FindingId.UNRECOGNISED_ALERT
 
@@ -155,6 +156,6 @@ def _without_indicator(alert: RawAlert) -> FindingId:
     return FindingId.UNRECOGNISED_ALERT
 
 
-def _was_sent(alert: RawAlert) -> bool:
+def was_sent(record: Mapping[str, Any]) -> bool:
     """Return whether the phone's owner sent the message (iMessage and SMS; WhatsApp)."""
-    return alert.event.get("direction") == "sent" or alert.event.get("ZISFROMME") == 1
+    return record.get("direction") == "sent" or record.get("ZISFROMME") == 1

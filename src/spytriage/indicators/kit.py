@@ -101,7 +101,7 @@ def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipIn
     Raises:
         SpytriageError: any entry, wanted or not, leads outside, is a link, comes twice, or unpacks to too much.
     """
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     names = {member.filename for member in members}
     is_bomb = (
         len(members) > MAX_MEMBERS
@@ -123,7 +123,8 @@ def _is_tricky(member: zipfile.ZipInfo) -> bool:
     name = PurePosixPath(member.filename)
     mode = member.external_attr >> 16
     return (
-        name.is_absolute()
+        not member.filename
+        or name.is_absolute()
         or ".." in name.parts
         or "\\" in member.filename
         or ":" in member.filename

@@ -59,7 +59,8 @@ def _digest(value: str) -> str:
     return value.strip().replace(":", "").lower()  # certificate hashes are also written with colons
 
 
-def _base_name(path: str) -> str:
+def base_name(path: str) -> str:
+    """Return the last part of a path or name."""
     return path.rpartition("/")[2]
 
 
@@ -75,6 +76,13 @@ _TABLES: dict[IndicatorType, Callable[[str], str]] = {
     IndicatorType.CONFIGURATION_PROFILE: _lower,
     IndicatorType.ANDROID_PROPERTY: _lower,
 }
+
+
+def normaliser(kind: IndicatorType) -> Callable[[str], str]:
+    """Return what brings a value of a kind that is compared whole to its one spelling."""
+    return _TABLES[kind]
+
+
 _HASHES = (IndicatorType.FILE_MD5, IndicatorType.FILE_SHA1, IndicatorType.FILE_SHA256)
 
 
@@ -131,7 +139,7 @@ class SetMatcher:
         """Match the last part of a path or name, and a name of 16 characters as the beginning of a longer one."""
         if not isinstance(value, str):
             return None
-        name = _base_name(value)
+        name = base_name(value)
         found = self._tables[IndicatorType.PROCESS].get(name)
         cut = self._truncated.get(name, ()) if len(name) == TRUNCATED_LENGTH else ()
         if not found and not cut:

@@ -22,6 +22,7 @@ FULL_PEGASUS = "pegasus"
 """Name in the catalogue of the full published Pegasus set."""
 
 _EMBEDDED_LABELS = Labels(EMBEDDED, "Pegasus core set", "spytriage", embedded=True)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)  # no file of Windows is called so
 _SUFFIXES = {".stix2", ".json"}
 
 
@@ -69,9 +70,10 @@ def labels_of(path: Path, sha256: str) -> Labels:
 def unlisted_name(text: str) -> str:
     """Return a short name for a set that the catalogue does not know, of characters that can stand anywhere.
 
-    Such a set never takes the name of a set that is known.
+    Such a set never takes the name of a set that is known, nor one that a system keeps for itself.
     """
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:60].strip("-.") or "unnamed"
+    name = f"set-{name}" if _RESERVED.fullmatch(name) else name
     return f"{name}-unlisted" if name == EMBEDDED or entry_named(name) else name
 
 

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from spytriage.atomic import replace_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import Bundle, Labels, merge, read_bundle, read_bytes
@@ -70,11 +70,17 @@ def data_folder() -> Path:
     """Return the folder for installed data of this user, by the conventions of the platform."""
     if given := os.environ.get("SPYTRIAGE_DATA_FOLDER"):
         return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "spytriage"
     base = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG specification says to ignore what is not absolute.
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "spytriage"
+    if base.startswith("/") and sys.platform != "darwin":  # the XDG specification says to ignore what is not absolute
+        return Path(base) / "spytriage"
+    try:
+        home = Path.home()
+    except RuntimeError as error:  # a user whom the system does not know
+        raise SpytriageError(
+            _("This user has no home folder, so there is no place for installed indicator sets."),
+            hint=_("Set HOME, or SPYTRIAGE_DATA_FOLDER, to a folder of yours."),
+        ) from error
+    return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/share") / "spytriage"
 
 
 def _folder() -> Path:
@@ -204,11 +210,11 @@ def install(candidates: Iterable[Candidate], today: date | None = None) -> list[
         )  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _replace(folder / f"{record.sha256}.stix2", ready.data)
-            _replace(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1).encode())
         except OSError as error:
             hint = _("Check that you may write there, and that the disk is not full.")
             raise SpytriageError(_("The set cannot be installed."), path=folder, hint=hint) from error
+        replace_file(folder / f"{record.sha256}.stix2", ready.data)
+        replace_file(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1).encode())
         installed.append(record)
     _forget_unused(folder)
     return installed
@@ -223,20 +229,6 @@ def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
             message = _("Two different sets have the name %(name)s. Nothing was installed.") % {"name": found.name}
             raise SpytriageError(message, hint=_("Rename one of the files."))
     return [ready for ready in by_name.values() if not ready.bundle.set.embedded]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def _forget_unused(folder: Path) -> None:

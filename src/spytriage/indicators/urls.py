@@ -99,18 +99,18 @@ class UrlMatcher:
             if site is None:
                 self._unparsed.setdefault(value, []).append(indicator)
             else:
-                self._named.add(_without_www(site.host))
-                row = self._links.setdefault(_without_www(site.host), {})
+                self._named.add(without_www(site.host))
+                row = self._links.setdefault(without_www(site.host), {})
                 row.setdefault((site.port, site.target), []).append(indicator)
             return
         if site is None:
             return
-        self._named.update((site.host, _without_www(site.host)))
+        self._named.update((site.host, without_www(site.host)))
         if site.port is not None or site.target:
-            self._pages[_without_www(site.host)].append((site, indicator))
+            self._pages[without_www(site.host)].append((site, indicator))
         else:
             self._domains.setdefault(site.host, []).append(indicator)
-            if (bare := _without_www(site.host)) != site.host:
+            if (bare := without_www(site.host)) != site.host:
                 self._www.setdefault(bare, []).append(indicator)
 
     def match(self, text: str) -> tuple[Match | None, bool]:
@@ -144,7 +144,7 @@ class UrlMatcher:
         return (self._find_anywhere(text) if is_short or is_odd() else None), is_short
 
     def _links_of(self, site: Site) -> Hits:
-        bare = _without_www(site.host)
+        bare = without_www(site.host)
         hits: Hits = []
         if found := self._links.get(bare, {}).get((site.port, site.target)):
             hits.append((MatchRule.EXACT, found))
@@ -166,7 +166,7 @@ class UrlMatcher:
         if self._is_harmless(host):
             self.harmless.add(host)
             return _NOTHING
-        bare = _without_www(host)
+        bare = without_www(host)
         is_address = bool(canonical_address(host))
         verdict = self._verdicts[host] = _Verdict(
             hits=self._networks_of(host) if is_address else self._domains_of(host, bare),
@@ -214,7 +214,7 @@ class UrlMatcher:
         return Match(tuple(met), MatchRule.LOOSE_URL_TEXT) if met else None
 
 
-def _without_www(host: str) -> str:
+def without_www(host: str) -> str:
     """Return the host without `www.`, unless what is left is no name of its own (`www.com`)."""
     bare = host.removeprefix("www.")
     return bare if "." in bare else host

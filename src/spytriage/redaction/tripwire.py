@@ -265,7 +265,8 @@ class Tripwire:
         texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in fixed)
         return cls(
             secrets=tuple(unique.values()),
-            published="\n".join(published),
+            # Also as report.json writes them: MVT's messages quote an indicator in the same way.
+            published="".join(f'{text}\n: "{text}"\n' for text in published),
             fixed="\n".join(texts),
             digests=frozenset(digests) | {digest[:_DIGEST_START] for digest in digests},
         )

@@ -7,13 +7,23 @@ here, since rich is slow to import and a program that only wants files does not 
 from spytriage.report.folder import render, renderings, require_unused, to_manifest, write_report
 from spytriage.report.html import to_html
 from spytriage.report.markdown import to_markdown
+from spytriage.report.pdf import to_pdf
 from spytriage.report.read import from_json
 from spytriage.report.stix import to_stix
-from spytriage.report.timesketch import to_csv, to_jsonl
+from spytriage.report.table import to_csv
+from spytriage.report.timesketch import to_csv as to_timesketch
+from spytriage.report.timesketch import to_jsonl
 from spytriage.report.wire import to_json
 
-RENDERERS = {"html": to_html, "md": to_markdown, "stix": to_stix, "csv": to_csv, "jsonl": to_jsonl}
-"""What `spytriage report render` can make, by the name of its format."""
+RENDERERS = {
+    "html": to_html,
+    "md": to_markdown,
+    "stix": to_stix,
+    "csv": to_csv,
+    "timesketch": to_timesketch,
+    "jsonl": to_jsonl,
+}
+"""What `spytriage report render` can make, by the name of its format; and `to_pdf`, which needs WeasyPrint."""
 
 __all__ = [
     "RENDERERS",
@@ -24,6 +34,7 @@ __all__ = [
     "to_html",
     "to_json",
     "to_manifest",
+    "to_pdf",
     "to_stix",
     "write_report",
 ]

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from spytriage.finding_kinds import FindingId, Trace
-from spytriage.models import CoverageState, Indicator, IndicatorType, ModuleCoverage, RedactedFinding
+from spytriage.models import (
+    CoverageState,
+    Indicator,
+    IndicatorType,
+    Limit,
+    LimitId,
+    ModuleCoverage,
+    RedactedFinding,
+    Report,
+)
 from spytriage.text import printable
 
 _STRONGEST_FIRST = {trace: place for place, trace in enumerate(Trace)}
@@ -20,6 +29,21 @@ _GAPS_FIRST = (
     CoverageState.EXTRACTED_ONLY,
     CoverageState.NO_DATA,
 )
+# Most important first. The others hold for every backup, or the coverage table tells them.
+_FOREMOST_LIMITS = (
+    LimitId.NO_SHARING_CONSENT,
+    LimitId.DEMO,
+    LimitId.EMBEDDED_CORE_ONLY,
+    LimitId.FULL_PEGASUS_SET_MISSING,
+    LimitId.BACKUP_NOT_ENCRYPTED,
+    LimitId.ANDROID_KEEPS_LITTLE,
+    LimitId.SHORTENED_LINKS,
+    LimitId.UNUSABLE_INDICATORS,
+    LimitId.PLAINTEXT_ON_DISK,
+)
+# Before it nobody carried such a phone: the iPhone was announced on 2007-01-09, Android on 2007-11-05. A record with an
+# earlier day has a clock or a field that was never set.
+_FIRST_DAY = date(2007, 1, 1)
 _MADE_INTO_LINKS = {IndicatorType.DOMAIN, IndicatorType.URL, IndicatorType.EMAIL, IndicatorType.IP_ADDRESS}
 
 
@@ -46,6 +70,19 @@ class Group:
         """Return the distinct indicators, in the order of the findings."""
         found = {indicator.key: indicator for finding in self.findings for indicator in finding.indicators}
         return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A group of findings and those of them that a rendering shows."""
+
+    group: Group
+    shown: tuple[RedactedFinding, ...]
+
+    @property
+    def left_out(self) -> int:
+        """Return how many findings of the group are not shown."""
+        return len(self.group.findings) - len(self.shown)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,6 +133,13 @@ def grouped(findings: Iterable[RedactedFinding]) -> tuple[Group, ...]:
     return tuple(Group(kind, trace, tuple(members)) for (trace, kind), members in groups.items())
 
 
+def parts(findings: Collection[RedactedFinding], most: int) -> tuple[Part, ...]:
+    """Return every kind of finding; when there are more than `most` findings, each kind with its first ones."""
+    groups = grouped(findings)
+    share = max(1, most // len(groups)) if len(findings) > most else most
+    return tuple(Part(group, group.findings[:share]) for group in groups)
+
+
 def timeline(findings: Iterable[RedactedFinding]) -> tuple[TimelineRow, ...]:
     """Return the dated findings by day, those of one kind, day and artefact added up."""
     counts: Counter[tuple[date, Trace, FindingId, str]] = Counter()
@@ -117,6 +161,17 @@ def by_state(
     modules = tuple(modules)
     states = ((state, tuple(module for module in modules if module.state is state)) for state in _GAPS_FIRST)
     return tuple((state, members) for state, members in states if members)
+
+
+def foremost_limits(report: Report, most: int, but_for: Collection[LimitId] = ()) -> tuple[Limit, ...]:
+    """Return the limits that a reader must not miss, the most important first, `most` of them at the most."""
+    told = (limit for limit in report.told_limits if limit.id in _FOREMOST_LIMITS and limit.id not in but_for)
+    return tuple(sorted(told, key=lambda limit: _FOREMOST_LIMITS.index(limit.id))[:most])
+
+
+def can_be_right(day: date, checked_on: date) -> bool:
+    """Return whether a record can carry this day: a wrong clock and an empty field give days that it cannot."""
+    return _FIRST_DAY <= day <= checked_on
 
 
 def shown(indicator: Indicator) -> str:

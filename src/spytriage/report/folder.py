@@ -16,7 +16,7 @@ from typing import Any
 from spytriage import custody
 from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
-from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, SIGNATURE, signed_comment
+from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _
 from spytriage.jsontext import canonical
 from spytriage.models import Report
@@ -33,7 +33,7 @@ def write_report(
     folder: Path,
     *,
     inspect: Callable[[Mapping[str, bytes]], None] | None = None,
-    seal: Callable[[bytes], bytes] | None = None,
+    seal: Callable[[bytes], Mapping[str, bytes]] | None = None,
     signer: Signer | None = None,
 ) -> tuple[Path, ...]:
     """Write every file of a hand-off (`spytriage.handoff.KNOWN`); evidence and signature only when asked to.
@@ -43,7 +43,7 @@ def write_report(
         objects: the published STIX objects by their id (`IndicatorIndex.objects`).
         folder: where to; must not exist, or be an empty folder. It gets mode 700 and its files 600.
         inspect: called with every file's bytes by name before anything is written; it stops the report by raising.
-        seal: makes evidence.age of report.json's bytes.
+        seal: makes the sealed files, by name, of report.json's bytes.
         signer: signs the manifest.
 
     Returns:
@@ -67,7 +67,7 @@ def write_report(
 def render(
     report: Report,
     objects: Mapping[str, Mapping[str, Any]],
-    seal: Callable[[bytes], bytes] | None = None,
+    seal: Callable[[bytes], Mapping[str, bytes]] | None = None,
     signer: Signer | None = None,
 ) -> dict[str, bytes]:
     """Return every file of a hand-off by name, the manifest and its signature last; see `write_report`."""
@@ -78,7 +78,7 @@ def render(
     outputs = {"report.json": content, **renderings(report)}
     log = custody.append(b"", custody.Event.CHECKED, custody.Role.OPERATOR, report.tool.checked_on)
     if seal:
-        outputs[EVIDENCE] = seal(content)
+        outputs |= seal(content)
         log = custody.append(log, custody.Event.SEALED, custody.Role.OPERATOR, report.tool.checked_on)
     manifest = to_manifest(report, outputs, custody.bound(log))
     outputs |= {CUSTODY: log, MANIFEST: manifest}

@@ -1,25 +1,27 @@
 """report.html: one file that makes no request, runs no script, prints well, and opens anywhere.
 
-The words come from `spytriage.report.texts`, the arrangement from `spytriage.report.arrange`, the page from
-`templates/report.html.jinja`, where every value is escaped.
+Its first page is for the person; what follows is for whoever examines the case. The words come from
+`spytriage.report.texts`, in each language of the report (`spytriage.report.said`), the arrangement from
+`spytriage.report.arrange`, the page from `templates/report.html.jinja`, where every value is escaped.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS
-from spytriage.i18n import _, current_language, ngettext
-from spytriage.models import Limit, LimitId, RedactedFinding, Report
-from spytriage.report import texts
-from spytriage.report.arrange import Group, by_state, grouped, shown, timeline
+from spytriage.i18n import current_language, current_languages, direction, language_tag
+from spytriage.models import Limit, LimitId, Report
+from spytriage.report.arrange import by_state, can_be_right, foremost_limits, parts, shown, timeline
+from spytriage.report.help_lines import ENDONYMS, help_lines
+from spytriage.report.pictures import timeline_picture
+from spytriage.report.said import _, ngettext, texts
 from spytriage.report.wire import SCHEMA_VERSION, consent
 from spytriage.text import printable
 
@@ -28,56 +30,72 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
+LARGEST_PAGE = 300_000
+"""Bytes that report.html may have: it travels by mail, and an old phone must open it."""
+
 # More than this makes a page that nobody reads; report.json holds all, and the page says how many it leaves out.
-_MOST_FINDINGS = 200
-_MOST_DAYS = 200
+_MOST = 200
 _MOST_UNUSABLE = 20
+_FOREMOST_LIMITS = 2
 _TOLD_ELSEWHERE = {LimitId.DEMO, LimitId.OPERATOR_KNOWS}  # above the outcome, and beside the redaction
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A group of findings and how many of them the page shows."""
-
-    group: Group
-    shown: tuple[RedactedFinding, ...]
-
-    @property
-    def left_out(self) -> int:
-        return len(self.group.findings) - len(self.shown)
-
-
 def to_html(report: Report) -> bytes:
-    """Return report.html in the current language: UTF-8, self-contained, the same bytes for the same report."""
+    """Return report.html in the languages in use: UTF-8, self-contained, the same bytes for the same report.
+
+    It has at most `LARGEST_PAGE` bytes: as many findings, days and sets are shown as fit, and the rest is counted.
+    """
+    most = _MOST
+    while len(page := _page(report, most)) > LARGEST_PAGE and most > 1:
+        most //= 2
+    return page
+
+
+def _page(report: Report, most: int) -> bytes:
+    """Return the page with at most so many findings, days and sets."""
+    rows = timeline(report.findings)
+    mirrored = direction(current_language()) == "rtl"
+    return render_page(
+        "report.html.jinja",
+        report=report,
+        outcome=texts.outcome_texts(report.outcome),
+        foremost=foremost_limits(report, _FOREMOST_LIMITS, _TOLD_ELSEWHERE),
+        help_lines=help_lines(),
+        language_names=ENDONYMS,
+        limits=[limit for limit in report.told_limits if limit.id not in _TOLD_ELSEWHERE],
+        demo=Limit(LimitId.DEMO),
+        operator_knows=Limit(LimitId.OPERATOR_KNOWS),
+        states=by_state(report.modules),
+        parts=parts(report.findings, most),
+        timeline=rows,
+        picture=timeline_picture(rows, report.tool.checked_on, mirrored=mirrored),
+        can_be_right=partial(_can_be_right, told_on=report.tool.checked_on),
+        consent=consent(report.consent),
+        most=most,
+        most_unusable=min(_MOST_UNUSABLE, most),
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def render_page(template: str, **values: object) -> bytes:
+    """Return a page that holds its style and allows nothing else, in the languages in use."""
+    language = current_language()
     style = (_TEMPLATES / "report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = _environment().get_template("report.html.jinja")
+    page = _environment().get_template(template)
     return page.render(
-        report=report,
-        language=current_language(),
+        language=language_tag(language),
+        direction=direction(language),
+        languages=",".join(current_languages()),
+        bilingual=len(current_languages()) > 1,
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
-        outcome=texts.outcome_texts(report.outcome),
-        limits=[limit for limit in report.told_limits if limit.id not in _TOLD_ELSEWHERE],
-        demo=texts.limit_text(Limit(LimitId.DEMO)),
-        operator_knows=texts.limit_text(Limit(LimitId.OPERATOR_KNOWS)),
-        states=by_state(report.modules),
-        parts=tuple(_parts(report)),
-        timeline=timeline(report.findings),
-        consent=consent(report.consent),
-        most_days=_MOST_DAYS,
-        most_unusable=_MOST_UNUSABLE,
-        schema_version=SCHEMA_VERSION,
+        **values,
     ).encode()
 
 
-def _parts(report: Report) -> Iterator[_Part]:
-    """Yield every kind of finding; when there are too many findings, each kind with its first ones."""
-    groups = grouped(report.findings)
-    many = len(report.findings) > _MOST_FINDINGS
-    share = max(1, _MOST_FINDINGS // len(groups)) if many else _MOST_FINDINGS
-    for group in groups:
-        yield _Part(group, group.findings[:share])
+def _can_be_right(day: date | None, told_on: date) -> bool:
+    return day is None or can_be_right(day, told_on)
 
 
 @cache
@@ -93,10 +111,5 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(_=_, ngettext=ngettext, texts=texts, artefact_of=artefact_of, kinds=KINDS)
-    environment.filters.update(shown=shown, printable=printable, capitalize_first=_capitalize_first)
+    environment.filters.update(shown=shown, printable=printable)
     return environment
-
-
-def _capitalize_first(text: str) -> str:
-    """Return a phrase as it stands at the head of a cell (jinja's own filter would lower the rest)."""
-    return text[:1].upper() + text[1:]

@@ -7,6 +7,7 @@ report cannot hold.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import FindingId, Level, Trace
 from spytriage.handoff import LARGEST
 from spytriage.i18n import _
+from spytriage.jsontext import is_nested_beyond
 from spytriage.models import (
     Attribution,
     CodeName,
@@ -43,6 +45,7 @@ from spytriage.models import (
     ToolFacts,
     UnusableIndicator,
 )
+from spytriage.report.stix import DEEPEST_OBJECT
 from spytriage.report.texts import LIMIT_VALUES
 from spytriage.report.wire import SCHEMA_VERSION
 
@@ -104,8 +107,14 @@ def _report(content: _Json) -> Report:
         demo=_is(bool, content["demo"]),
         tlp=Tlp(content["tlp"]),
         signer=_or_none(_key_id, content["signer"]),
-        objects=tuple(_is(dict, item) for item in content["objects"]),
+        objects=tuple(_object(item) for item in content["objects"]),
     )
+
+
+def _object(item: object) -> _Json:
+    if is_nested_beyond(published := _is(dict, item), DEEPEST_OBJECT):
+        raise ValueError("a published object is not as deep as that")
+    return published
 
 
 def _limit(limit: _Json) -> Limit:
@@ -118,11 +127,11 @@ def _limit(limit: _Json) -> Limit:
 
 def _module(module: _Json) -> ModuleCoverage:
     return ModuleCoverage(
-        name=_is(str, module["name"]),
+        name=_plain(module["name"]),
         state=CoverageState(module["state"]),
         records=_or_none(_count, module["records"]),
         reason=_or_none(Reason, module["reason"]),
-        detail=_is(str, module["detail"]),
+        detail=_plain(module["detail"]),
         shortened_links=_count(module["shortened_links"]),
     )
 
@@ -160,10 +169,8 @@ def _indicators(entries: list[_Json]) -> tuple[Indicator, ...]:
     claims: dict[tuple[IndicatorType, str], list[Attribution]] = {}
     for entry in entries:
         key = IndicatorType(entry["type"]), _is(str, entry["value"])
-        set_name, family, digest, object_id = (
-            _is(str, entry[name]) for name in ("set", "family", "sha256", "object_id")
-        )
-        claims.setdefault(key, []).append(Attribution(set_name, family, digest, object_id))
+        set_name, family, object_id = (_is(str, entry[name]) for name in ("set", "family", "object_id"))
+        claims.setdefault(key, []).append(Attribution(set_name, family, _plain(entry["sha256"]), object_id))
     return tuple(Indicator(kind, value, tuple(entry)) for (kind, value), entry in claims.items())
 
 
@@ -182,7 +189,7 @@ def _set(loaded: _Json) -> IndicatorSet:
         title=_is(str, loaded["title"]),
         publisher=_is(str, loaded["publisher"]),
         families=tuple(_is(str, family) for family in loaded["families"]),
-        sha256=_is(str, loaded["sha256"]),
+        sha256=_plain(loaded["sha256"]),
         total=_count(loaded["total"]),
         usable=_count(loaded["usable"]),
         unusable=tuple(
@@ -201,7 +208,7 @@ def _source(source: _Json) -> SourceFacts:
         model_family=_is(str, source["model_family"]),
         os_version=_is(str, source["os_version"]),
         device=_or_none(_pseudonym, source["device"]),
-        digest=_or_none(_text, source["digest"]),
+        digest=_or_none(_plain, source["digest"]),
     )
 
 
@@ -211,15 +218,15 @@ def _consent(consent: _Json) -> ConsentSummary:
     return ConsentSummary(
         **{name: _is(bool, consent[name]) for name in answers},
         keep_until=_or_none(_day, consent["keep_until"]),
-        form_reference=_is(str, consent["form_reference"]),
+        form_reference=_plain(consent["form_reference"]),
         given_on=_day(consent["given_on"]),
     )
 
 
 def _redaction(redaction: _Json) -> RedactionSummary:
     return RedactionSummary(
-        policy=_is(str, redaction["policy"]),
-        policy_sha256=_is(str, redaction["policy_sha256"]),
+        policy=_plain(redaction["policy"]),
+        policy_sha256=_plain(redaction["policy_sha256"]),
         fields_withheld=_count(redaction["fields_withheld"]),
         fields_unlisted=_count(redaction["fields_unlisted"]),
         time=TimePrecision(redaction["time"]),
@@ -231,9 +238,9 @@ def _redaction(redaction: _Json) -> RedactionSummary:
 
 def _tool(tool: _Json) -> ToolFacts:
     return ToolFacts(
-        version=_is(str, tool["version"]),
-        engine=_is(str, tool["engine"]),
-        engine_version=_is(str, tool["engine_version"]),
+        version=_plain(tool["version"]),
+        engine=_plain(tool["engine"]),
+        engine_version=_plain(tool["engine_version"]),
         checked_on=_day(tool["checked_on"]),
     )
 
@@ -255,8 +262,11 @@ def _whole(value: object) -> int:
     return _is(int, value)
 
 
-def _text(value: object) -> str:
-    return _is(str, value)
+def _plain(value: object) -> str:
+    """Return a text that programs write, and no set and no person: a name, a version, a digest."""
+    if not re.fullmatch(r"[\x20-\x7e]{0,200}", text := _is(str, value)):
+        raise ValueError("no program of ours writes this")
+    return text
 
 
 def _count(value: object) -> int:

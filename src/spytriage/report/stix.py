@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spytriage.jsontext import readable
+from spytriage.jsontext import is_nested_beyond, readable
 from spytriage.models import (
     Attribution,
     CoverageState,
@@ -31,6 +31,8 @@ from spytriage.stix_parts import common_properties, identity, instant, marking, 
 
 _MOST_CONFIDENCE = 50  # of 100: an automatic match that no person has looked at
 _LARGEST_OBJECT = 64 * 1024  # bytes; published ones have hundreds
+DEEPEST_OBJECT = 32
+"""How deep lists and objects may lie in one another in a published object; published ones reach 4."""
 _MOST_SEEN = 999_999_999  # the largest count that STIX allows
 
 _PROVENANCE_ID = "extension-definition--0f2c7a52-6b0e-4f0c-9f55-6f3a6a1c7e11"  # made once at random
@@ -131,6 +133,8 @@ def _as_published(object_id: str, objects: Mapping[Any, Mapping[str, Any]]) -> d
         "2.1",  # without it an object is STIX 2.0
         object_id,
     ):
+        return None
+    if is_nested_beyond(published, DEEPEST_OBJECT):
         return None
     try:
         # NaN and half characters are not JSON.

@@ -1,4 +1,4 @@
-"""The same story on a terminal: about 40 lines at 80 columns for an ordinary report.
+"""The same story on a terminal: 40 lines of 80 columns for an ordinary report.
 
 Every value stands in a rich `Text`, so that no markup in it is interpreted; what comes from a set or a path is made
 printable first. This module imports rich, which takes its time: import it where it is used.
@@ -16,9 +16,10 @@ from rich.text import Text
 
 from spytriage.artefacts import artefact_of
 from spytriage.i18n import _, ngettext
-from spytriage.models import CoverageState, LimitId, ModuleCoverage, Outcome, Report
+from spytriage.models import CoverageState, ModuleCoverage, Outcome, Report
 from spytriage.report import texts
-from spytriage.report.arrange import Group, by_state, grouped, shown
+from spytriage.report.arrange import Group, by_state, can_be_right, foremost_limits, grouped, shown
+from spytriage.report.said import isolate
 from spytriage.text import printable
 
 # Neutral, and never green: no outcome says that a phone is fine.
@@ -28,40 +29,37 @@ _COLOURS = {
     Outcome.NO_MATCH: "blue",
     Outcome.INCONCLUSIVE: "bright_black",
 }
-# Most important first. The others hold for every backup, or the coverage table tells them: they are only counted.
-_TOLD_LIMITS = (
-    LimitId.NO_SHARING_CONSENT,
-    LimitId.DEMO,
-    LimitId.EMBEDDED_CORE_ONLY,
-    LimitId.FULL_PEGASUS_SET_MISSING,
-    LimitId.BACKUP_NOT_ENCRYPTED,
-    LimitId.SHORTENED_LINKS,
-    LimitId.UNUSABLE_INDICATORS,
-    LimitId.PLAINTEXT_ON_DISK,
-)
-_MOST_LIMITS = 2
-_MOST_GROUPS = 8
+_LINES = 40
+# Kinds of finding and limits that are told: as many as leave the whole within so many lines. The rest is counted.
+_ROOM = ((8, 2), (6, 2), (5, 1), (3, 1), (2, 1))
 _MOST_INDICATORS = 2
 _WIDEST_VALUE = 60
 
 
 def print_summary(report: Report, output: Path | None, console: Console) -> None:
-    """Print the summary; see `summary`."""
-    console.print(summary(report, output))
+    """Print outcome, coverage, findings, limits and next steps in the person's language.
 
-
-def summary(report: Report, output: Path | None) -> RenderableType:
-    """Return outcome, coverage, findings, limits and next steps for a terminal, in the current language.
+    An ordinary report takes 40 lines of 80 columns; one with many gaps takes more, since each gap is told.
 
     Args:
         report: what to tell.
         output: the folder that the report was written to, or None when it was not.
+        console: where to.
     """
+    for groups, limits in _ROOM:
+        told = summary(report, output, groups, limits)
+        if len(console.render_lines(told)) <= _LINES:
+            break
+    console.print(told)
+
+
+def summary(report: Report, output: Path | None, groups: int = 8, limits: int = 2) -> RenderableType:
+    """Return what `print_summary` prints, with at most so many kinds of finding and limits."""
     sections = (
         _outcome(report),
         _coverage(report),
-        _findings(report),
-        _limits(report),
+        _findings(report, groups),
+        _limits(report, limits),
         _next_steps(report),
         _whereabouts(report, output),
     )
@@ -77,15 +75,11 @@ def _outcome(report: Report) -> Iterator[RenderableType]:
 
 def _coverage(report: Report) -> Iterator[RenderableType]:
     yield _heading(_("What was checked"))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(Text(_("State")))
-    table.add_column(Text(_("Parts")), justify="right")
-    table.add_column(Text(_("Records")), justify="right")
     states = by_state(report.modules)
-    for state, modules in states:
-        style = "bold" if state.is_gap else ""
-        table.add_row(Text(texts.state_text(state), style), str(len(modules)), _records(modules))
-    yield table
+    tally = Text(" · ").join(
+        Text(f"{texts.state_text(state)}: {len(modules)}", "bold" if state.is_gap else "") for state, modules in states
+    )
+    yield tally
     for state, modules in states:
         if state.is_gap:
             yield from (_item("!", line) for line in _gaps(state, modules))
@@ -94,17 +88,12 @@ def _coverage(report: Report) -> Iterator[RenderableType]:
 def _gaps(state: CoverageState, modules: tuple[ModuleCoverage, ...]) -> Iterator[str]:
     """Name what was not checked, one line for each reason: a copy that lacks files lacks many."""
     for reason in dict.fromkeys(module.reason for module in modules):
-        labels = ", ".join(artefact_of(module.name).label for module in modules if module.reason is reason)
+        labels = ", ".join(isolate(artefact_of(module.name).label) for module in modules if module.reason is reason)
         because = f" ({texts.reason_text(reason)})" if reason else ""
         yield f"{texts.state_text(state)}{because}: {labels}"
 
 
-def _records(modules: tuple[ModuleCoverage, ...]) -> str:
-    counts = [module.records for module in modules if module.records is not None]
-    return str(sum(counts)) if counts else "–"
-
-
-def _findings(report: Report) -> Iterator[RenderableType]:
+def _findings(report: Report, most: int) -> Iterator[RenderableType]:
     groups = grouped(report.findings)
     yield _heading(_("Findings"))
     if not groups:
@@ -114,10 +103,10 @@ def _findings(report: Report) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    for group in groups[:_MOST_GROUPS]:
-        table.add_row(Text(group.trace, "bold"), Text(f"{group.count} ×"), _told(group))
+    for group in groups[:most]:
+        table.add_row(Text(group.trace, "bold"), Text(f"{group.count} ×"), _told(group, report))
     yield table
-    if (left := len(groups) - _MOST_GROUPS) > 0:
+    if (left := len(groups) - most) > 0:
         more = ngettext(
             "{count} more kind of finding stands in the report.",
             "{count} more kinds of finding stand in the report.",
@@ -126,16 +115,16 @@ def _findings(report: Report) -> Iterator[RenderableType]:
         yield Text(more.format(count=left))
 
 
-def _told(group: Group) -> RenderableType:
+def _told(group: Group, report: Report) -> RenderableType:
     """Return what was seen, the first published values, and when."""
     text = Text(texts.finding_text(group.id).title)
-    values = [_short(shown(indicator)) for indicator in group.indicators]
+    values = [isolate(_short(shown(indicator))) for indicator in group.indicators]
     if values:
         more = len(values) - _MOST_INDICATORS
         text.append(": ").append(", ".join(values[:_MOST_INDICATORS]) + (f" + {more}" if more > 0 else ""), "bold")
-    if group.days:
-        first, last = group.days[0].isoformat(), group.days[-1].isoformat()
-        text.append(f" ({first})" if first == last else f" ({first} – {last})")
+    days = [day.isoformat() for day in group.days if can_be_right(day, report.tool.checked_on)]
+    if days:
+        text.append(f" ({days[0]})" if len(days) == 1 else f" ({days[0]} – {days[-1]})")
     return text
 
 
@@ -143,11 +132,8 @@ def _short(value: str) -> str:
     return value if len(value) <= _WIDEST_VALUE else value[:_WIDEST_VALUE] + "…"
 
 
-def _limits(report: Report) -> Iterator[RenderableType]:
-    told = sorted(
-        (limit for limit in report.told_limits if limit.id in _TOLD_LIMITS),
-        key=lambda limit: _TOLD_LIMITS.index(limit.id),
-    )[:_MOST_LIMITS]
+def _limits(report: Report, most: int) -> Iterator[RenderableType]:
+    told = foremost_limits(report, most)
     if report.told_limits:
         yield _heading(_("Limits"))
     for limit in told:
@@ -163,7 +149,7 @@ def _withheld(report: Report) -> Iterator[str]:
         told = ngettext(
             "{count} field was withheld (policy {policy}).", "{count} fields were withheld (policy {policy}).", count
         )
-        yield told.format(count=count, policy=report.redaction.policy)
+        yield told.format(count=count, policy=isolate(report.redaction.policy))
 
 
 def _next_steps(report: Report) -> Iterator[RenderableType]:
@@ -174,9 +160,10 @@ def _next_steps(report: Report) -> Iterator[RenderableType]:
 
 def _whereabouts(report: Report, output: Path | None) -> Iterator[RenderableType]:
     if output is not None:
-        signed = _("signed with key {key}").format(key=report.signer) if report.signer else _("not signed")
-        yield Text("")
-        yield Text.assemble((_("Report"), "bold"), ": ", printable(str(output / "report.html")), f" ({signed})")
+        signed = _("signed with key {key}").format(key=isolate(report.signer)) if report.signer else _("not signed")
+        yield Text.assemble(
+            (_("Report"), "bold"), ": ", isolate(printable(str(output / "report.html"))), f" ({signed})"
+        )
 
 
 def _heading(title: str) -> RenderableType:

@@ -2,7 +2,8 @@
 
 Every sentence stands in a table of `deferred()` strings and is translated when it is asked for, so that one
 process can render in more than one language. The rules for the wording are held by tests/test_wording.py:
-short and true, what to do next, what it does not mean, never a verdict on the phone or the person.
+short and true, what to do next, what it does not mean, never a verdict on the phone or the person. The sentences of
+outcomes and of consent stand in `spytriage.statements`.
 
 A limit is a sentence with counts. The names it needs stand in `LIMIT_VALUES`; the pipeline provides them.
 """
@@ -21,35 +22,30 @@ from spytriage.models import (
     Limit,
     LimitId,
     MatchRule,
-    Outcome,
     Reason,
     RedactionSummary,
     Term,
     TimePrecision,
 )
+from spytriage.statements import OutcomeText, consent_text, outcome_texts
+
+__all__ = [
+    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "fact_text", "finding_text",
+    "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text", "redaction_texts", "rule_text",
+    "serves_text", "source_text", "state_text", "term_text", "trace_text",
+]  # fmt: skip
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
     LimitId.EMBEDDED_CORE_ONLY: (
         "embedded",
         "full",
     ),  # indicators in the embedded set, in the full published set
-    LimitId.FULL_PEGASUS_SET_MISSING: ("full",),
     LimitId.COVERAGE_GAPS: ("modules",),  # modules whose state is a gap
     LimitId.MODULES_MATCH_NOTHING: ("modules",),  # modules that are extracted-only
     LimitId.SHORTENED_LINKS: ("links",),
     LimitId.UNUSABLE_INDICATORS: ("indicators",),
 }
 """The names of the counts that `limit_text` needs, for the limits that have any."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeText:
-    """What the outcome of a check says to the person."""
-
-    headline: str
-    meaning: str
-    not_meaning: str
-    next_steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +56,6 @@ class FindingText:
     seen: str
     meaning: str
     next_step: str
-
-
-def outcome_texts(outcome: Outcome) -> OutcomeText:
-    """Return the sentences of an outcome, in the current language."""
-    text = _OUTCOMES[outcome]
-    return OutcomeText(
-        _(text.headline), _(text.meaning), _(text.not_meaning), tuple(_(step) for step in text.next_steps)
-    )
 
 
 def finding_text(finding: FindingId) -> FindingText:
@@ -149,94 +137,15 @@ def redaction_texts(redaction: RedactionSummary) -> tuple[str, ...]:
     )
 
 
-def consent_text(field: str) -> str:
-    """Return the label of a field of `models.ConsentSummary`, in the current language."""
-    return _(_CONSENT[field])
+def source_text(kind: str) -> str:
+    """Return a noun for a kind of acquisition, in the current language; its code word when it is a new one."""
+    return _(_SOURCES[kind]) if kind in _SOURCES else kind
 
 
-# --- Outcomes -----------------------------------------------------------------------------------------------
+def serves_text(serves: str) -> str:
+    """Return whom a help line serves, in the current language."""
+    return _(SERVES[serves])
 
-_KEEP_PHONE = deferred(
-    "Keep the phone as it is. Do not reset it, update it, sell it or throw it away, and delete nothing, "
-    "until someone with experience has looked."
-)
-_KEEP_BACKUP = deferred("Keep this backup and this report in a place that only you, or people you trust, can reach.")
-_OTHER_DEVICE = deferred("Do not talk about this on the phone that was checked. Use another device to ask for help.")
-_HELP_LINES = deferred(
-    "Contact the help line that you or your trainer trust. Others that help people at risk: the Access Now "
-    "Digital Security Helpline, Amnesty International's Security Lab and the Citizen Lab. In Mexico: R3D "
-    "and SocialTIC."
-)
-
-_OUTCOMES: Mapping[Outcome, OutcomeText] = {
-    Outcome.MATCH: OutcomeText(
-        headline=deferred("A published indicator was found in this backup."),
-        meaning=deferred(
-            "Something in this backup matches an indicator that researchers have published about spyware. "
-            "Take it seriously. It is not the fault of whoever used this phone. "
-            "Someone with experience must look at it before anyone draws a conclusion."
-        ),
-        not_meaning=deferred(
-            "It does not mean that spyware ran on this phone. Each finding says what kind of trace it is: "
-            "a link that arrived shows that the phone may have been a target, not that anything ran. "
-            "Some matches have a harmless explanation. What the coverage table does not show as checked "
-            "was not checked."
-        ),
-        next_steps=(_KEEP_PHONE, _KEEP_BACKUP, _OTHER_DEVICE, _HELP_LINES),
-    ),
-    Outcome.SUSPICIOUS: OutcomeText(
-        headline=deferred("No published indicator was found, but something unusual was."),
-        meaning=deferred(
-            "This backup holds something unusual that researchers have described in cases of spyware. "
-            "It is worth the time of someone with experience."
-        ),
-        not_meaning=deferred(
-            "It does not mean that there is spyware on this phone: an update or an ordinary app can leave "
-            "the same trace. It does not rule spyware out either: a backup holds only part of a phone, and "
-            "only published indicators were looked for. What the coverage table does not show as checked "
-            "was not checked."
-        ),
-        next_steps=(_KEEP_PHONE, _KEEP_BACKUP, _OTHER_DEVICE, _HELP_LINES),
-    ),
-    Outcome.NO_MATCH: OutcomeText(
-        headline=deferred("No known traces were found in what was checked."),
-        meaning=deferred(
-            "The parts of this backup that can be checked were read, and nothing in them matches the "
-            "published indicators that were used."
-        ),
-        not_meaning=deferred(
-            "It does not mean that there is no spyware on this phone, or that there never was. Spyware can "
-            "leave no trace in a backup, traces disappear with time, and nobody can look for indicators "
-            "that are not published. Finding nothing proves nothing."
-        ),
-        next_steps=(
-            deferred(
-                "If you still have a reason to worry, such as a warning from Apple, a strange message or a "
-                "threat, ask for help anyway, and do not reset or update the phone until someone has looked."
-            ),
-            _HELP_LINES,
-            _KEEP_BACKUP,
-            deferred("New indicators are published all the time: the same backup can be checked against them later."),
-        ),
-    ),
-    Outcome.INCONCLUSIVE: OutcomeText(
-        headline=deferred("This check cannot give an answer."),
-        meaning=deferred(
-            "Nothing was found in what could be checked, but something that should have been checked was "
-            "not. The coverage table says what, and why."
-        ),
-        not_meaning=deferred(
-            "It does not mean that nothing is there: a trace may be in a part that was not checked. "
-            "It is no bad sign by itself either: damaged and incomplete backups are common."
-        ),
-        next_steps=(
-            deferred("Make a new backup, encrypted with a password, and check that one too."),
-            _KEEP_PHONE,
-            _KEEP_BACKUP,
-            _HELP_LINES,
-        ),
-    ),
-}
 
 # --- Findings -----------------------------------------------------------------------------------------------
 
@@ -845,6 +754,7 @@ _STATES: Mapping[CoverageState, str] = {
 
 _REASONS: Mapping[Reason, str] = {
     Reason.ARTEFACT_MISSING: deferred("the backup lists it, but the file is missing"),
+    Reason.MANIFEST_DISAGREES: deferred("the list of files in this backup does not agree with the files in it"),
     Reason.NOT_IN_SOURCE: deferred("this backup does not contain it"),
     Reason.NOT_A_REGULAR_FILE: deferred("it is not an ordinary file"),
     Reason.PERMISSION_DENIED: deferred("this computer does not allow reading it"),
@@ -855,6 +765,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NO_SPACE: deferred("this computer has no room for the temporary copy that is read"),
     Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer iOS"),
     Reason.PARTLY_READ: deferred("only a part of it could be read"),
+    Reason.PARTLY_RECOVERED: deferred("it is damaged: only the rows that could be recovered were checked"),
     Reason.EXCEPTION: deferred("the check met an error"),
     Reason.OUT_OF_MEMORY: deferred("the check needed too much memory"),
     Reason.TIMED_OUT: deferred("the check took too long"),
@@ -870,6 +781,10 @@ _LIMITS: Mapping[LimitId, str] = {
     LimitId.BACKUP_NOT_ENCRYPTED: deferred(
         "The backup was not encrypted. Such a backup lacks health data and passwords, and usually Safari history and "
         "call history too; the table of what was checked tells. A backup with a password holds more."
+    ),
+    LimitId.FULL_PEGASUS_SET_MISSING: deferred(
+        "The full set that Amnesty International has published on Pegasus was not among the sets used. What is only in "
+        "it was not looked for."
     ),
     LimitId.IDSTATUSCACHE_EMPTY: deferred(
         "From iOS 14.7 on, the record of looked-up Apple accounts is empty: it cannot show contact with a "
@@ -910,10 +825,6 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
         "Only the small set that comes with spytriage was used: {embedded} indicators. The full set that "
         "Amnesty International has published holds {full}. What is only in the full set was not looked for."
     ),
-    LimitId.FULL_PEGASUS_SET_MISSING: lambda _values: _(
-        "The full set that Amnesty International has published on Pegasus was not among the sets used. It "
-        "holds {full} indicators, and what is only in it was not looked for."
-    ),
     LimitId.COVERAGE_GAPS: lambda values: ngettext(
         "{modules} part of the backup that should have been checked was not. The coverage table says which, and why.",
         "{modules} parts of the backup that should have been checked were not. The coverage table says which, and why.",
@@ -940,15 +851,30 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
     ),
 }
 
-_CONSENT: Mapping[str, str] = {
-    "data_owner_asked": deferred("the person who used the phone was asked"),
-    "device_owner_asked": deferred("the owner of the phone was asked"),
-    "analyse": deferred("may be analysed"),
-    "share_redacted": deferred("the redacted report may be shared"),
-    "share_sealed": deferred("the sealed evidence may be shared"),
-    "aggregate": deferred("may be counted in statistics"),
-    "keep_observables": deferred("observed technical traces may be kept"),
-    "keep_until": deferred("keep until"),
-    "form_reference": deferred("reference of the signed form"),
-    "given_on": deferred("given on"),
+_SOURCES: Mapping[str, str] = {
+    "ios-backup": deferred("iPhone backup"),
+    "ios-sysdiagnose": deferred("sysdiagnose archive of an iPhone"),
+    "ios-filesystem": deferred("file system of an iPhone"),
+    "androidqf": deferred("AndroidQF acquisition"),
+    "android-backup": deferred("Android backup"),
+    "android-bugreport": deferred("Android bug report"),
+    "android-intrusion-logs": deferred("Android intrusion logs"),
 }
+
+# --- Help lines: the facts stand in help_lines.yaml -----------------------------------------------------------
+
+SERVES: Mapping[str, str] = {
+    "civil-society": deferred(
+        "Activists, journalists, bloggers, human rights defenders and their organisations, anywhere; day and night."
+    ),
+    "human-rights-defenders": deferred("Human rights defenders, activists and journalists, anywhere."),
+    "defenders-in-danger": deferred("Human rights defenders in danger, anywhere; an emergency line."),
+    "journalists": deferred("Journalists, anywhere; examines attacks on their devices."),
+    "research": deferred("Studies attacks on civil society, together with help lines like these."),
+    "latin-america": deferred("Activists, journalists and human rights defenders in Mexico and Latin America."),
+    "mexico": deferred("People in Mexico: digital rights, and surveillance before the law."),
+    "arabic-speaking-countries": deferred(
+        "Activists, journalists and human rights defenders in Arabic-speaking countries."
+    ),
+}
+"""Whom a help line serves, by the word of help_lines.yaml."""

@@ -46,9 +46,9 @@ def document(report: Report) -> dict[str, Any]:
         "outcome": report.outcome.value,
         "demo": report.demo,
         "limits": [{"id": limit.id.value, "values": dict(sorted(limit.values))} for limit in report.limits],
-        "coverage": {"modules": [_module(module) for module in report.modules]},
-        "findings": [_finding(finding) for finding in in_order(report.findings)],
-        "indicators": {"sets": [_set(loaded) for loaded in report.sets]},
+        "coverage": {"modules": [module_entry(module) for module in report.modules]},
+        "findings": [finding_entry(finding) for finding in in_order(report.findings)],
+        "indicators": {"sets": [set_entry(loaded) for loaded in report.sets]},
         "source": _source(report.source),
         "consent": consent(report.consent),
         "redaction": _redaction(report.redaction),
@@ -60,7 +60,8 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _module(module: ModuleCoverage) -> dict[str, Any]:
+def module_entry(module: ModuleCoverage) -> dict[str, Any]:
+    """Return what report.json says of a line of the coverage ledger."""
     artefact = artefact_of(module.name)
     return {
         "name": module.name,
@@ -74,7 +75,8 @@ def _module(module: ModuleCoverage) -> dict[str, Any]:
     }
 
 
-def _finding(finding: RedactedFinding) -> dict[str, Any]:
+def finding_entry(finding: RedactedFinding) -> dict[str, Any]:
+    """Return what report.json says of a finding."""
     return {
         "ref": f"F{finding.ref}",
         "id": finding.id.value,
@@ -121,7 +123,8 @@ def _attributions(indicators: Iterable[Indicator]) -> list[dict[str, str]]:
     ]
 
 
-def _set(loaded: IndicatorSet) -> dict[str, Any]:
+def set_entry(loaded: IndicatorSet) -> dict[str, Any]:
+    """Return what report.json says of an indicator set."""
     return {
         "name": _cut(loaded.name, _LONGEST_NAME),
         "title": _cut(loaded.title, _LONGEST_NAME),

@@ -21,7 +21,18 @@ from spytriage.review.opinion import (
     write_review,
 )
 from spytriage.review.stix import to_stix
-from spytriage.review.verify import Knowledge, Overall, Result, Step, StepId, Verification, Why, verify, verify_files
+from spytriage.review.verify import (
+    Knowledge,
+    Overall,
+    Result,
+    Step,
+    StepId,
+    Verification,
+    Why,
+    outcome_of,
+    verify,
+    verify_files,
+)
 
 __all__ = [
     "GROUNDS",
@@ -42,6 +53,7 @@ __all__ = [
     "Verification",
     "Why",
     "by_reference",
+    "outcome_of",
     "read_review",
     "to_json",
     "to_stix",

@@ -21,7 +21,7 @@ from spytriage import custody
 from spytriage.artefacts import artefact_of
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Level, Trace
-from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SIGNATURE, UnsafeHandOffError, read_handoff
+from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SEALED, SIGNATURE, UnsafeHandOffError, read_handoff
 from spytriage.i18n import LANGUAGES, using_language
 from spytriage.jsontext import canonical
 from spytriage.models import CoverageState, LimitId, Outcome, Report
@@ -150,9 +150,9 @@ class Knowledge:
     write_report: Callable[[Report], bytes]  # report.json
     renderings: Callable[[Report], Mapping[str, bytes]]  # by name, in the current language
     manifest: Callable[[Report, Mapping[str, bytes], Mapping[str, Any]], bytes]
-    unseal: Callable[[bytes, bytes], object] | None = None
-    """With an identity that can open the evidence: takes evidence.age and report.json, and raises SpytriageError when
-    they do not belong together."""
+    unseal: Callable[[Mapping[str, bytes]], object] | None = None
+    """With an identity that can open what is sealed: takes the files by name, and raises SpytriageError when a sealed
+    one does not belong to report.json."""
 
 
 @dataclass(slots=True)
@@ -311,12 +311,12 @@ def _renderings(case: _Case) -> _Outcome:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     if not case.own_version:
         return (Result.NOT_DONE, Why.OTHER_VERSION, case.report.tool.version[:40])
-    language = re.search(rb'<html lang="([a-z]{2})">', case.files["report.html"][:200])
-    code = language[1].decode() if language else ""
-    if code not in LANGUAGES:
+    named = re.search(rb'<html [^>]{1,60} data-languages="([A-Za-z_,]{2,40})">', case.files["report.html"][:400])
+    languages = named[1].decode().split(",") if named else []
+    if not languages or not set(languages) <= set(LANGUAGES) or len(languages) > len(set(languages)):
         return (Result.FAILED, Why.RENDERING_DIFFERS, "report.html")
     try:
-        with using_language(code):
+        with using_language(*languages):
             expected = case.knowledge.renderings(case.report)
     except (ValueError, TypeError, LookupError):  # a report that was made up to be read, and cannot be told
         return (Result.FAILED, Why.REPORT_UNREADABLE)
@@ -342,13 +342,14 @@ def _indicator_sets(case: _Case) -> _Outcome:
 
 def _sealed_evidence(case: _Case) -> _Outcome:
     """The sealed evidence is what the report committed itself to; only who can open it can tell."""
-    if EVIDENCE not in case.files:
-        promised = case.report is not None and case.report.redaction.recipients > 0
-        return (Result.FAILED, Why.FILES_MISSING, EVIDENCE) if promised else (Result.PASSED, Why.NOTHING_SEALED)
+    if EVIDENCE not in case.files and case.report is not None and case.report.redaction.recipients > 0:
+        return (Result.FAILED, Why.FILES_MISSING, EVIDENCE)
+    if not any(name in case.files for name in SEALED):
+        return (Result.PASSED, Why.NOTHING_SEALED)
     if case.knowledge.unseal is None:
         return (Result.NOT_DONE, Why.NO_IDENTITY)
     try:
-        case.knowledge.unseal(case.files[EVIDENCE], case.files["report.json"])
+        case.knowledge.unseal(case.files)
     except SpytriageError as error:
         return (Result.FAILED, Why.EVIDENCE_OF_ANOTHER, error.message)
     return _GOOD
@@ -369,7 +370,7 @@ def _clock(case: _Case) -> _Outcome:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     checked, consent = case.report.tool.checked_on, case.report.consent
     latest = max(entry.day for entry in custody.read(case.files[CUSTODY]))
-    if not _FIRST_DAY <= checked <= latest <= case.knowledge.today + _BEHIND:
+    if not _FIRST_DAY <= checked <= latest or latest - case.knowledge.today > _BEHIND:
         return (Result.FAILED, Why.DAY_IMPLAUSIBLE, checked.isoformat())
     expired = consent.keep_until is not None and consent.keep_until < checked
     if consent.given_on > checked + _BEHIND or expired or not consent.analyse:

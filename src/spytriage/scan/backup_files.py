@@ -17,6 +17,7 @@ import re
 import shutil
 import sqlite3
 import stat
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -25,8 +26,10 @@ from typing import Any
 
 from spytriage.models import BackupKeys, Reason
 from spytriage.scan.copies import Copies, UnavailableError
+from spytriage.scan.manifest_check import disagrees
 
 _FILE_ID = re.compile(r"[0-9a-f]{40}")
+_SQLITE_MAGIC = b"SQLite format 3\x00"
 _NOT_FILES = {2, 4}  # column `flags` of Manifest.db: a folder, a symbolic link; a file has 1
 
 
@@ -42,7 +45,7 @@ class _Entry:
     @property
     def has_content(self) -> bool:
         """Return whether the folder should have it: a file without content is not stored."""
-        return self.flags not in _NOT_FILES and not _is_empty(self.metadata)
+        return self.flags not in _NOT_FILES and _size(self.metadata) != 0
 
     @property
     def wal_id(self) -> str:
@@ -83,6 +86,20 @@ class BackupFiles:
         self._ids[path] = file_id
         return path
 
+    def shortfall(self, path: Path) -> Reason | None:
+        """Return why a file that `get` handed out is not the whole one, when the manifest says that it was longer.
+
+        A database tells by itself, and better: it may be backed up at another size than the manifest says.
+        """
+        try:
+            entry = self._entry(self._ids[path])
+        except (sqlite3.Error, KeyError):
+            return None
+        size = _size(entry.metadata) if entry else None
+        if size is None or path.stat().st_size >= size or _is_database(path):
+            return None
+        return Reason.DAMAGED
+
     def database(self, path: Path) -> tuple[Path, Reason | None]:
         """Return where to open a file that `get` handed out as a database, with its WAL applied.
 
@@ -100,7 +117,21 @@ class BackupFiles:
             return path, error.reason
         return self._with_wal[path], None
 
-    def is_unfinished(self) -> bool:
+    def scratch(self, path: Path, write: Callable[[Path], object]) -> Path:
+        """Return what `write` makes of a database, in a place of its own until the module ends.
+
+        Raises:
+            UnavailableError: there is no room for it.
+        """
+        return self._copies.make(f"recovered/{path.name}", 2 * path.stat().st_size, write).resolve()
+
+    def doubt(self) -> Reason | None:
+        """Return why the manifest cannot be relied on to list all files, None when nothing speaks against it."""
+        if self._is_unfinished():
+            return Reason.PARTLY_READ
+        return Reason.MANIFEST_DISAGREES if disagrees(self.root / "Manifest.db", self.backup) else None
+
+    def _is_unfinished(self) -> bool:
         """Return whether the backup says of itself that it was not completed."""
         try:
             status = plistlib.loads((self.backup / "Status.plist").read_bytes())
@@ -251,12 +282,17 @@ def _join(database: Path, wal: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, "the write-ahead log was not applied whole")
 
 
-def _is_empty(metadata: object) -> bool:
-    """Return whether a file's entry in the manifest says that it has no content."""
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+
+
+def _size(metadata: object) -> int | None:
+    """Return how many bytes a file has by its entry in the manifest, None when that is not told."""
     if not isinstance(metadata, bytes):
-        return False
+        return None
     try:
-        entry = plistlib.loads(metadata)["$objects"][1]
-        return isinstance(entry, dict) and entry.get("Size") == 0
-    except Exception:  # noqa: BLE001 (made-up bytes can raise anything; then it is not known to be empty)
-        return False
+        size = plistlib.loads(metadata)["$objects"][1]["Size"]
+        return size if isinstance(size, int) else None
+    except Exception:  # noqa: BLE001 (made-up bytes can raise anything)
+        return None

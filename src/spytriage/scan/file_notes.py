@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,20 @@ class FileNotes:
         self._prefix = "x/" if below_folder else ""
         self._names: set[str] = set()  # files that the module found, by MVT's name
         self._sections: list[bool] = []  # parts of a dump that it asked for, and whether each was there
+        self._folders = dict.fromkeys(_folders(self._root), Reason.NOT_A_REGULAR_FILE)
         self._helping = False
         self._extra = 0  # artefacts noted by hand
         self._standing: tuple[int, list[Reason]] = (0, [laid.broken] if laid.broken else [])
         self.problems: list[Reason] = []
 
-    def begin(self, *, uses_embedded_plists: bool = True) -> None:  # noqa: ARG002 (as for an iOS backup)
+    def begin(self, *, uses_embedded_plists: bool = True, module: str = "") -> None:  # noqa: ARG002 (as for an iOS backup)
         """Start on the next module."""
         self._names, self._sections = set(), []
         self._extra, self.problems = self._standing[0], list(self._standing[1])
 
-    def keep(self, found: int, *, partly: bool) -> None:
-        """Hold for every module what was read before the first one, of which all partake."""
-        problems = [*self._laid.failed.values(), *([Reason.DAMAGED] if partly else [])]
+    def keep(self, found: int) -> None:
+        """Hold for every module what was read before the first one, of which all partake, and what was noted of it."""
+        problems = [*self._laid.failed.values(), *self.problems[:1]]
         self._standing = (found + len(problems), problems)
 
     def settle(self) -> None:
@@ -69,9 +71,13 @@ class FileNotes:
         """Return how many of them could be read."""
         return max(0, self.found - len(self.problems))
 
-    def proportion(self) -> str:
-        """Say how much of what there was could be read."""
-        return f"read {self.readable} of {self.readable + len(self.problems)}"
+    def gap(self) -> tuple[Reason, str] | None:
+        """Return why not all could be read, and how much could."""
+        if not self.problems:
+            return None
+        if self.readable:
+            return Reason.PARTLY_READ, f"read {self.readable} of {self.readable + len(self.problems)}"
+        return self.problems[0], ""
 
     def note(self, problem: Reason) -> None:
         """Note that something could not be read."""
@@ -96,7 +102,8 @@ class FileNotes:
         """Take note of the files that a pattern matched, and of those that it would have matched."""
         if not self._helping:
             self._names.update(names)
-            for name, reason in self._laid.failed.items():
+            folders = () if pattern.endswith("/*") else self._folders.items()  # such a pattern means anything there is
+            for name, reason in (*self._laid.failed.items(), *folders):
                 if fnmatch.fnmatch(self._prefix + name, pattern):
                     self.note(reason)
         return names
@@ -112,24 +119,76 @@ class FileNotes:
         except OSError as error:
             reason = Reason.ARTEFACT_MISSING if isinstance(error, FileNotFoundError) else Reason.PERMISSION_DENIED
             self._note_own(reason)
-            raise
+            raise NotOpenedError(path) from error
         if not stat.S_ISREG(status.st_mode) or not path.resolve().is_relative_to(self._root):
             self._note_own(Reason.NOT_A_REGULAR_FILE)
             raise NotOpenedError(path)
         if status.st_size > MAX_ENTRY_BYTES:
             self._note_own(Reason.TOO_LARGE)
             raise NotOpenedError(path)
+        if not os.access(path, os.R_OK):
+            self._note_own(Reason.PERMISSION_DENIED)
+            raise NotOpenedError(path)
         return path
 
-    def section(self, text: str | bytes) -> None:
-        """Take note of a part of a dump that was asked for."""
-        content = text.encode("utf-8", "replace") if isinstance(text, str) else text
-        missing = not content.strip() or content.lstrip().startswith(b"Can't find service")
+    def as_text(self, path: Path) -> bytes:
+        """Return what a file holds as UTF-8, and take note when it was none: MVT leaves out what it cannot decode.
+
+        In a dump only the part counts that a module reads: there are logs in it, which may hold anything.
+        """
+        content = path.read_bytes()
+        if path.suffix == ".pb":
+            return content
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            if b"DUMP OF SERVICE " not in content:
+                self._note_own(Reason.DAMAGED)
+            return content.decode("utf-8", "replace").encode()
+        return content
+
+    def section(self, text: str, dump: str, heading: str) -> None:
+        """Take note of a part of a dump that was asked for.
+
+        Args:
+            text: the part; nothing when the dump lacks it.
+            dump: all of the dump. One of Android 8 or later begins with a list of the services that run, and each of
+                these has a part, which ends with the time that it took; so one that was cut shows.
+            heading: the line that stands before the part.
+        """
+        missing = not text.strip() or text.lstrip().startswith("Can't find service")
         self._sections.append(not missing)
+        service = heading.removeprefix("DUMP OF SERVICE ").rstrip(":")
+        if missing and service != heading and service in _running_services(dump):
+            self.note(Reason.ARTEFACT_MISSING)
+        if "\ufffd" in text:
+            self.note(Reason.DAMAGED)
+        if not missing and _END_OF_SECTION not in text[-400:] and dump.rstrip().endswith(text.rstrip()[-400:]):
+            self.note(Reason.DAMAGED)
 
     def _note_own(self, reason: Reason) -> None:
         if not self._helping:
             self.note(reason)
+
+
+_END_OF_SECTION = "was the duration of dumpsys"
+_SERVICES = "Currently running services:"
+
+
+def _running_services(dump: str) -> set[str]:
+    _before, _heading, after = dump.partition(_SERVICES)
+    listed: set[str] = set()
+    for line in after.splitlines()[1:]:
+        if not line.startswith("  "):
+            break
+        listed.add(line.strip())
+    return listed
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """Give the names of folders: one may stand where a module looks for a file, and MVT passes over it."""
+    for parent, folders, _files in os.walk(root):
+        yield from (Path(parent, name).relative_to(root).as_posix() for name in folders)
 
 
 class NotOpenedError(OSError):
@@ -137,14 +196,16 @@ class NotOpenedError(OSError):
 
 
 @contextmanager
-def json_failures_noted(notes: FileNotes, expected: dict[str, type], current: Any) -> Iterator[None]:
+def json_failures_noted(
+    notes: FileNotes, expected: Mapping[str, Callable[[Any], bool]], current: Callable[[], str]
+) -> Iterator[None]:
     """Note JSON that does not parse, or is not what it should be, while the block runs.
 
     MVT 2026.10.26 logs such files of AndroidQF and goes on as if they were empty.
 
     Args:
         notes: takes the notes.
-        expected: by module, what the whole file should be.
+        expected: by module, tells whether a value is what its file should hold.
         current: says which module runs.
     """
     original = json.loads
@@ -157,7 +218,7 @@ def json_failures_noted(notes: FileNotes, expected: dict[str, type], current: An
             if wanted:
                 notes.note(Reason.DAMAGED)
             raise
-        if wanted and not isinstance(value, wanted):
+        if wanted and not wanted(value):
             notes.note(Reason.UNKNOWN_LAYOUT)
         return value
 

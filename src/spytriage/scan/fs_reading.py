@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,16 +26,16 @@ class FsReading(Reading):
         self._laid, self._root, self._scratch = laid, laid.folder.resolve(), scratch
         self._counted: set[str] = set()
 
-    def begin(self, *, uses_embedded_plists: bool) -> None:
+    def begin(self, *, uses_embedded_plists: bool, module: str = "") -> None:
         """Start on the next module."""
-        super().begin(uses_embedded_plists=uses_embedded_plists)
+        super().begin(uses_embedded_plists=uses_embedded_plists, module=module)
         self._counted = set()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
-        if self._laid.incomplete and not self.found:
-            self.note(Reason.DAMAGED)
+        if self._laid.broken or (self._laid.incomplete and not self.found):
+            self.note(self._laid.broken or Reason.DAMAGED)
         super().settle()
 
     def matched(self, pattern: str, paths: Iterable[str]) -> Iterator[str]:
@@ -103,6 +103,17 @@ class _FsFiles:
         except (OSError, sqlite3.Error):
             return path, Reason.PARTLY_READ
         return copy, None
+
+    def shortfall(self, path: Path) -> Reason | None:  # noqa: ARG002 (a dump has no list of sizes)
+        """Return nothing: a dump does not say how long its files were."""
+        return None
+
+    def scratch(self, path: Path, write: Callable[[Path], object]) -> Path:  # noqa: ARG002 (as BackupFiles)
+        """Return what `write` makes of a database, in a place of its own until the module ends."""
+        self._scratch.mkdir(exist_ok=True)
+        target = self._scratch / f"{len(list(self._scratch.iterdir()))}.db"
+        write(target)
+        return target
 
     def get(self, file_id: str) -> Path | None:  # noqa: ARG002 (a dump has no ids)
         """Return nothing: a dump has no file ids."""

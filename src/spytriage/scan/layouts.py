@@ -11,11 +11,12 @@ import fnmatch
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spytriage.models import Reason
 from spytriage.scan import android_backup
+from spytriage.scan.hashes import not_as_listed
 from spytriage.scan.refusals import Refusal, RefusedError
 from spytriage.scan.sysdiagnose import PATTERNS
 from spytriage.scan.unpack import Unpacker, Want, Wanted, opened_zip
@@ -23,7 +24,7 @@ from spytriage.scan.unpack import Unpacker, Want, Wanted, opened_zip
 # What MVT's modules ask for, as they ask for it (MVT 2026.10.26); a contract test holds these lists.
 ANDROIDQF = ("*/packages.json", "*/ps.txt", "*/getprop.txt", "*/settings_*.txt", "*/files.json", "*/mounts.json",
              "*/root_binaries.json", "*/acquisition.json", "*/adb_host_key.pub", "*/dumpsys.txt", "*/backup.ab",
-             "*/bugreport.zip", "*/intrusion_logs/*")  # fmt: skip
+             "*/bugreport.zip", "*/intrusion_logs/*", "*/hashes.csv")  # fmt: skip
 ANDROIDQF_NAMES = ("*/logs/*",)  # only their times
 BUGREPORT = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt", "*.txt", "*/tombstone_*", "*/proc/*/mountinfo")
 BUGREPORT_NAMES = ("FS/*",)
@@ -31,6 +32,7 @@ BACKUP = ("apps/com.android.providers.telephony/d_f/*_sms_backup",
           "apps/com.android.providers.telephony/d_f/*_mms_backup")  # fmt: skip
 _ENTRY_POINTS = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt")
 _MAX_DEPTH = 32
+_LOGS = "intrusion_logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Laid:
     Attributes:
         folder: what MVT reads.
         failed: what should be in it and could not be had.
-        broken: why there is nothing to read, when an archive as a whole could not be opened.
+        broken: why there is nothing to read, or nothing to rely on: an archive could not be opened, or was altered.
         incomplete: whether the archive broke off.
         listing: name and time of every entry of an archive, where a module wants them all.
     """
@@ -71,11 +73,14 @@ class Layouts:
     def androidqf(self) -> dict[str, Laid]:
         """Lay out an AndroidQF acquisition and what is nested in it."""
         main = self._folder_or_archive("androidqf", _wanted(ANDROIDQF, ANDROIDQF_NAMES, below_folder=True))
+        main = replace(main, failed={**not_as_listed(main.folder), **main.failed})
+        logs = self.logs_from(main.folder / _LOGS)
+        lost = {name: reason for name, reason in main.failed.items() if name.startswith(f"{_LOGS}/")}
         return {
             "androidqf": main,
             "bugreport": self._nested_bugreport(main),
             "backup": self._nested(main, "backup.ab", self.backup_from),
-            "intrusion-logs": self.logs_from(main.folder / "intrusion_logs"),
+            "intrusion-logs": replace(logs, failed={**lost, **logs.failed}),
         }
 
     def bugreport(self) -> dict[str, Laid]:
@@ -146,7 +151,7 @@ class Layouts:
             unpacker.file(main.folder / dumpsys, "dumpsys.txt")
             return _laid(target.parent, unpacker)
         target.mkdir(parents=True)
-        return Laid(target, broken=_reason_for(main, "dumpsys.txt"))
+        return Laid(target, broken=_reason_for(main, "bugreport.zip") or _reason_for(main, "dumpsys.txt"))
 
     def _nested(self, main: Laid, name: str, lay_out: Callable[[Path], Laid]) -> Laid:
         found = _first_named(main, name)
@@ -157,11 +162,14 @@ class Layouts:
         if not _is_inside(main.folder, main.folder / found):
             return Laid(empty, broken=Reason.NOT_A_REGULAR_FILE)
         try:
-            return lay_out(main.folder / found)
+            laid = lay_out(main.folder / found)
+            return replace(laid, broken=laid.broken or main.failed.get(found))
         except RefusedError as error:
             if error.why in {Refusal.NO_SPACE, Refusal.OUT_OF_MEMORY}:
                 raise
             return Laid(empty, broken=_REASONS.get(error.why, Reason.DAMAGED))
+        except OSError:
+            return Laid(empty, broken=Reason.PERMISSION_DENIED)
 
     def backup_from(self, path: Path) -> Laid:
         """Unpack an .ab file."""
@@ -179,6 +187,7 @@ class Layouts:
         for file, name in _walk(path):
             unpacker.file(file, name) if _text_or_zip(name) is Want.CONTENT else None
         failed, incomplete = dict(unpacker.failed), unpacker.incomplete
+        failed |= {f.name: Reason.NOT_A_REGULAR_FILE for f in path.glob("**/*.[tT][xX][tT]") if f.is_dir()}
         for number, inner in enumerate(sorted(target.rglob("*.[zZ][iI][pP]"))):
             deeper = Unpacker(target / f"unzipped-{number}", _text)
             try:
@@ -211,7 +220,8 @@ _REASONS = {
 
 def _laid(folder: Path, unpacker: Unpacker, *, listing: bool = False) -> Laid:
     entries = unpacker.listing if listing else None
-    return Laid(folder, unpacker.failed, incomplete=unpacker.incomplete, listing=entries)
+    broken = Reason.DAMAGED if unpacker.altered else None
+    return Laid(folder, unpacker.failed, broken, incomplete=unpacker.incomplete, listing=entries)
 
 
 def _wanted(contents: Sequence[str], names: Sequence[str], *, below_folder: bool = False) -> Wanted:

@@ -2,9 +2,9 @@
 
 It stands at the seams that MVT has and tells what MVT keeps to itself:
 
-- `run_module`, the one place each module passes through, becomes `_Engine.run_module`. MVT's own swallows every
-  exception into its log; ours turns what happened into a line of the coverage ledger. It leaves out the timeline and
-  the list of URLs, which triage does not need.
+- `run_module`, the one place each module passes through, keeps the modules that a command made ready, for `Engine.run`
+  to run one by one. MVT's own swallows every exception into its log; ours turns what happened into a line of the
+  coverage ledger. It leaves out the timeline and the list of URLs, which triage does not need.
 - `Indicators.check_*`, the only matching entry points, lead to our matcher.
 - `IOSExtraction._get_backup_file_from_id`, `_get_backup_files_from_manifest`, `_get_stored_backup_file_ids` and
   `_open_sqlite_db`, the only ways to a file of an iOS backup, lead to the files in clear (`backup_files.BackupFiles`)
@@ -28,16 +28,18 @@ import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 import mvt.common.command
 from mvt.android.artifacts.artifact import AndroidArtifact
+from mvt.android.artifacts.getprop import GetProp
+from mvt.android.artifacts.mounts import Mounts
+from mvt.android.artifacts.processes import Processes
 from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
 from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
 from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
@@ -48,6 +50,7 @@ from mvt.android.modules.backup import sms as android_sms
 from mvt.android.modules.backup.base import BackupModule
 from mvt.android.modules.bugreport.base import BugReportModule
 from mvt.android.modules.bugreport.mounts import Mounts as BugreportMounts
+from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
 from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
 from mvt.android.parsers.backup import decrypt_master_key
 from mvt.common.alerts import Alert, AlertLevel, AlertStore
@@ -61,13 +64,18 @@ from mvt.common.module import (
     InsufficientPrivileges,
     MVTModule,
 )
+from mvt.common.url import URL
+from mvt.common.utils import convert_mactime_to_datetime, convert_mactime_to_iso
 from mvt.common.version import MVT_VERSION
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.modules.base import IOSExtraction
 from mvt.ios.modules.fs.filesystem import Filesystem
+from mvt.ios.modules.fs.shutdownlog import ShutdownLog
+from mvt.ios.modules.mixed.safari_history import SafariHistory
 from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResourceLoadStatistics
 
+from spytriage.artefacts import ALWAYS_HELD
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
 from spytriage.scan.backup_files import BackupFiles
@@ -77,11 +85,13 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More
-from spytriage.scan.protocol import CopiedToDisk, Finished, Job, Message, Planned, Refused, Started
+from spytriage.scan.observing import Recorder
+from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
-from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, read_text
+from spytriage.scan.sieves import Rows, links_in_rich_text
+from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
 
@@ -95,12 +105,21 @@ _LEVELS = {
 }
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
-# Modules whose artefact is in every backup, so that one without it is cut short: every iPhone has sms.db.
-_IN_EVERY_BACKUP = {"SMS"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
 _NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
-                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses"}  # fmt: skip
-_JSON_LISTS: dict[str, type] = {"RootBinaries": list, "Mounts": list}
+                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
+_EVENTS = {"dns_event", "connect_event", "security_event"}
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
+
+
+_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
 # Two modules of one name would be one line of the ledger.
 _OWN_NAMES: dict[type[Any], str] = {android_sms.SMS: "AndroidSMS", BugreportMounts: "BugreportMounts"}
 
@@ -116,56 +135,92 @@ class _Part:
 
     command: Any
     notes: _Notes
-    seams: Sequence[AbstractContextManager[Any]] = field(default_factory=tuple)
+    seams: Callable[[], Sequence[AbstractContextManager[Any]]]
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Have MVT read this folder through our seams while the block runs."""
+        with ExitStack() as stack:
+            for seam in self.seams():
+                stack.enter_context(seam)
+            yield
 
 
-def run(job: Job, matcher: Matcher, guard: Guard, emit: Emit, extra_modules: Sequence[type[Any]] = ()) -> None:
-    """Run the modules of a job that are not done yet, reporting as it goes.
-
-    Args:
-        job: what to check.
-        matcher: what to look for.
-        guard: the lock of this process; tells whether a module tried to open a connection.
-        emit: takes each message.
-        extra_modules: MVT modules to run beside MVT's own.
-    """
-    logging.disable(logging.CRITICAL)  # MVT's log quotes the phone, and formatting it costs time
-    _Engine(job, matcher, guard, emit).run(extra_modules)
+def _chains(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Put modules that need each other's results together: one worker runs them, in this order."""
+    chains: list[list[str]] = []
+    for name, needed in needs.items():
+        joined = [chain for chain in chains if any(other in chain for other in needed)]
+        chains = [chain for chain in chains if chain not in joined]
+        chains.append([*(other for chain in joined for other in chain), name])
+    return tuple(tuple(chain) for chain in chains)
 
 
-class _Engine:
-    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit) -> None:
-        self.job, self.matcher, self.guard, self.emit = job, matcher, guard, emit
-        self.reading: _Notes = FileNotes(Laid(Path(job.workspace)))
+class Engine:
+    """MVT in this process, which runs the modules of a job one by one."""
+
+    def __init__(self, job: Job, matcher: Matcher, guard: Guard, emit: Emit, recorder: Recorder | None = None) -> None:
+        """Prepare to work.
+
+        Args:
+            job: what to check.
+            matcher: what to look for.
+            guard: the lock of this process; tells whether a module tried to open a connection.
+            emit: takes each message.
+            recorder: takes down what is looked up, when that is to be kept.
+        """
+        logging.disable(logging.CRITICAL)  # MVT's log quotes the phone, and formatting it costs time
+        self.job, self.matcher, self.guard, self.emit, self.recorder = job, matcher, guard, emit, recorder
+        self.modules: dict[str, tuple[MVTModule, _Part]] = {}
+        self.ran: set[str] = set()  # in this process
         self.needed: set[str] = set()  # modules whose results another one asks for
         self.current = ""
         self.files: BackupFiles | None = None  # of an iOS backup
+        self.rows: Rows | None = None  # of the current module
 
-    def run(self, extra_modules: Sequence[type[Any]]) -> None:
+    def prepare(self, extra_modules: Sequence[type[Any]] = ()) -> bool:
+        """Make ready what MVT would run, and tell of it.
+
+        Args:
+            extra_modules: MVT modules to run beside MVT's own.
+
+        Returns:
+            Whether there is anything to run: an acquisition that cannot be unpacked is refused.
+        """
         try:
             parts = self._parts(extra_modules)
         except RefusedError as error:
             self.emit(Refused(error.why))
-            return
+            return False
         except MemoryError:
             self.emit(Refused(Refusal.OUT_OF_MEMORY))
-            return
-        ordered = [module for part in parts for module in part.command._ordered_modules() or []]
-        off = [module for part in parts for module in part.command._available_modules() if module not in ordered]
-        self.needed = {_name(dependency) for module in ordered for dependency in module.dependencies}
-        self.emit(Planned(tuple(_name(module) for module in (*ordered, *off)), MVT_VERSION))
-        mvt.common.command.run_module = self.run_module
+            return False
         for part in parts:
-            self.reading, self.current = part.notes, ""
-            with ExitStack() as seams:
-                for seam in part.seams:
-                    seams.enter_context(seam)
-                part.command.run()
-        for module in off:
-            if _name(module) not in self.job.done:
-                reason = Reason.NOT_SUPPORTED if _name(module) in UNREAD else Reason.DISABLED
-                self.emit(ModuleCoverage(_name(module), CoverageState.NOT_RUN, reason=reason))
-        self.emit(Finished())
+            self._collect(part)
+        off = [
+            name
+            for part in parts
+            for module in part.command._available_modules()
+            if (name := _name(module)) not in self.modules
+        ]
+        not_run = {name: Reason.NOT_SUPPORTED if name in UNREAD else Reason.DISABLED for name in off}
+        chains = _chains({name: self._needs(module) for name, (module, _part) in self.modules.items()})
+        self.needed = {need for module, _part in self.modules.values() for need in self._needs(module)}
+        self.emit(Planned(chains, not_run, (*self.modules, *not_run), MVT_VERSION))
+        return True
+
+    def _collect(self, part: _Part) -> None:
+        """Let one of MVT's commands make its modules ready, and keep them instead of running them."""
+
+        def keep(module: MVTModule) -> None:
+            self.modules[_name(type(module))] = (module, part)
+
+        mvt.common.command.run_module = keep
+        with part.active():
+            part.command.run()
+
+    def _needs(self, module: MVTModule) -> list[str]:
+        return [_name(type(other)) for other in module.dependency_modules.values()]
 
     # --- What is read by which command -------------------------------------------------------------------------
 
@@ -213,13 +268,17 @@ class _Engine:
         self.files = files = BackupFiles(Path(job.path), job.keys, copies)
         reading = Reading(files)
         command = self._command(CmdIOSCheckBackup, reading, str(files.root), extra_modules)
-        seams = (
-            _ios_seams(reading),
-            _stored_files_seam(files),
-            _observations_seam(reading),
-            plist_failures_noted(reading),
+        return _Part(
+            command,
+            reading,
+            lambda: (
+                _ios_seams(reading),
+                _stored_files_seam(files),
+                _redirects_seam(),
+                _observations_seam(reading),
+                plist_failures_noted(reading),
+            ),
         )
-        return _Part(command, reading, seams)
 
     def _filesystem_part(self, laid: Laid, extra_modules: Sequence[type[Any]]) -> _Part:
         reading = FsReading(laid, Path(self.job.workspace) / "copies")
@@ -227,9 +286,10 @@ class _Engine:
         return _Part(
             command,
             reading,
-            (
+            lambda: (
                 _ios_seams(reading),
                 _filesystem_seams(reading, laid),
+                _redirects_seam(),
                 _observations_seam(reading),
                 plist_failures_noted(reading),
             ),
@@ -237,13 +297,17 @@ class _Engine:
 
     def _sysdiagnose_part(self, laid: Laid) -> _Part:
         notes = FileNotes(laid)
-        return _Part(self._command(_Sysdiagnose, notes, str(laid.folder)), notes, (_sysdiagnose_seam(notes, laid),))
+        command = self._command(_Sysdiagnose, notes, str(laid.folder))
+        return _Part(command, notes, lambda: (_sysdiagnose_seam(notes, laid),))
 
     def _android_part(self, name: str, laid: Laid, options: dict[str, Any]) -> _Part:
         notes = FileNotes(laid, below_folder=name == "androidqf")
         command = self._command(_ANDROID[name], notes, str(laid.folder), options=options)
-        noted = json_failures_noted(notes, _JSON_LISTS, lambda: self.current)
-        return _Part(command, notes, (*_android_seams(notes), noted))
+        return _Part(
+            command,
+            notes,
+            lambda: (*_android_seams(notes), json_failures_noted(notes, _JSON_LISTS, lambda: self.current)),
+        )
 
     def _command(
         self,
@@ -265,17 +329,29 @@ class _Engine:
 
     # --- One module --------------------------------------------------------------------------------------------
 
-    def run_module(self, module: MVTModule) -> None:
-        """Take the place of MVT's `run_module`."""
-        name = self.current = _name(type(module))
-        if name in self.job.done:
-            self._run_again(module, name)
-            return
+    def run(self, request: Run) -> None:
+        """Run one module and tell what came of it."""
+        module, part = self.modules[request.module]
+        with part.active():
+            for need in self._needs(module):
+                self._run_silently(need, request.broken)
+            self._run(module, request.module, part.notes)
+
+    def _run(self, module: MVTModule, name: str, notes: _Notes) -> None:
         self.emit(Started(name))
-        self.reading.begin(uses_embedded_plists=name != "Manifest")
+        self.current = name
+        self.ran.add(name)
+        notes.begin(uses_embedded_plists=name != "Manifest", module=name)
+        # The results of a module that others need stay whole, and so do all when what is looked up is to be kept.
+        whole = name in self.needed or self.recorder is not None
+        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole)
+        if isinstance(notes, Reading):
+            notes.rows = self.rows
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
-        coverage = self._ledger_line(module, name)
+        coverage = self._ledger_line(module, name, notes)
+        if self.recorder and coverage.reason is not Reason.OUT_OF_MEMORY:
+            self._observe(module, name, notes, self.recorder)
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -283,27 +359,33 @@ class _Engine:
         if coverage.reason is Reason.OUT_OF_MEMORY:
             raise SystemExit(OUT_OF_MEMORY_EXIT)  # what is left of this process cannot be relied on
 
-    def _run_again(self, module: MVTModule, name: str) -> None:
-        """Give a later module the results of one that ran in a worker that is gone; say nothing of it."""
-        if name in self.needed and name not in self.job.failed:
-            try:
-                module.run()
-            except Exception:  # noqa: BLE001 (its ledger line is written already)
-                module.results = []
-            self._forget()
+    def _run_silently(self, name: str, broken: Sequence[str]) -> None:
+        """Give a later module the results of one that ran in another worker; its ledger line is written there."""
+        if name in self.ran or name in broken:
+            return
+        self.ran.add(name)
+        module, part = self.modules[name]
+        for need in self._needs(module):
+            self._run_silently(need, broken)
+        part.notes.begin(uses_embedded_plists=True)
+        try:
+            module.run()
+        except Exception:  # noqa: BLE001 (as above)
+            module.results = []
+        self._forget()
 
     def _forget(self) -> None:
         """Drop the copies in clear that a module had."""
         if self.files is not None:
             self.files.forget()
 
-    def _ledger_line(self, module: MVTModule, name: str) -> ModuleCoverage:
+    def _ledger_line(self, module: MVTModule, name: str, notes: _Notes) -> ModuleCoverage:
         records: int | None = None
         state, reason, detail = CoverageState.CHECKED, None, ""
         try:
             module.run()
             _AFTER_RUN.get(name, _nothing)(module)
-            records = _count(module.results)
+            records = _count(module.results) + (self.rows.held_back if self.rows else 0)
             if more := MORE_CHECKS.get(name):
                 _check_more(module, self.matcher, more)
             if not (more and more.instead) and not _matches_nothing(module):
@@ -316,20 +398,41 @@ class _Engine:
             state, reason, detail = _classify(error)
         if self.guard.network_attempts:
             state, reason, detail = CoverageState.FAILED, Reason.NETWORK_REFUSED, ""
-        self.reading.settle()
+        notes.settle()
         if state in {CoverageState.CHECKED, CoverageState.EXTRACTED_ONLY, CoverageState.NO_DATA}:
-            state, reason, detail = self._as_read(name, state, records)
+            state, reason, detail = self._as_read(name, notes, state, records)
         if state in {CoverageState.NO_DATA, CoverageState.NOT_RUN}:
             records = None
         return ModuleCoverage(name, state, records, reason, detail, self.matcher.shortened_links)
 
+    def _observe(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> None:
+        """Have a module look everything up once more, and take down what it asks.
+
+        A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
+        """
+        recorder.begin(name)
+        indicators, alerts = module.indicators, module.alertstore
+        module.indicators = _RecordingIndicators(recorder, notes)
+        module.alertstore = _StreamingAlerts(name, lambda _message: None)
+        try:
+            with recorder.watching(module):
+                if more := MORE_CHECKS.get(name):
+                    _check_more(module, recorder, more)
+                if not (more and more.instead) and not _matches_nothing(module):
+                    module.check_indicators()
+        except Exception:  # noqa: BLE001 (evidence is hostile; the report's ledger says what became of the module)
+            recorder.missed()
+        finally:
+            module.indicators, module.alertstore = indicators, alerts
+        for message in recorder.messages():
+            self.emit(message)
+
     def _as_read(
-        self, name: str, state: CoverageState, records: int | None
+        self, name: str, reading: _Notes, state: CoverageState, records: int | None
     ) -> tuple[CoverageState, Reason | None, str]:
         """Correct what a module says of itself by what was seen of its reading."""
-        reading = self.reading
-        if self.files and name == "Manifest" and self.files.is_unfinished():
-            reading.note(Reason.PARTLY_READ)
+        if self.files and name == "Manifest" and (doubt := self.files.doubt()):
+            reading.note(doubt)
             reading.settle()
         if name in _ALWAYS_THERE:
             if state is CoverageState.NO_DATA:
@@ -337,12 +440,10 @@ class _Engine:
                 return CoverageState.UNREADABLE, lost or Reason.ARTEFACT_MISSING, ""
             # Info.plist may be there without the list of apps that Applications reads from it.
             reading.found += 1 if records else 0
-        if reading.problems:
-            if reading.readable:
-                return CoverageState.UNREADABLE, Reason.PARTLY_READ, reading.proportion()
-            return CoverageState.UNREADABLE, reading.problems[0], ""
+        if gap := reading.gap():
+            return CoverageState.UNREADABLE, *gap
         if not reading.found:
-            if self.files and name in _IN_EVERY_BACKUP:
+            if name in ALWAYS_HELD[self.job.kind]:
                 return CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING, ""
             return CoverageState.NO_DATA, Reason.NOT_IN_SOURCE, ""
         if not records and name in _NEVER_EMPTY:
@@ -378,17 +479,54 @@ def _ios_seams(reading: Reading) -> _Patched:
     )
 
 
+class _StoredFiles:
+    """Tells of one file whether the backup folder has it. MVT 2026.10.26 lists all, which grows with the phone."""
+
+    def __init__(self, backup: Path) -> None:
+        self._backup = backup
+
+    def __contains__(self, file_id: object) -> bool:
+        if not isinstance(file_id, str) or "/" in file_id or "\x00" in file_id:
+            return False
+        path = self._backup / file_id[:2] / file_id
+        return path.is_file() and path.resolve().is_relative_to(self._backup)
+
+
 def _stored_files_seam(files: BackupFiles) -> _Patched:
-    original, stored = (
-        IOSExtraction._get_stored_backup_file_ids,
-        SimpleNamespace(target_path=str(files.backup), log=logging.getLogger()),
-    )
+    stored = _StoredFiles(files.backup)
+    return _Patched(IOSExtraction, _get_stored_backup_file_ids=lambda module: stored)  # noqa: ARG005
 
-    def get_stored_backup_file_ids(module: Any) -> set[str] | None:  # noqa: ARG001
-        ids: set[str] | None = original(stored)
-        return ids
 
-    return _Patched(IOSExtraction, _get_stored_backup_file_ids=get_stored_backup_file_ids)
+def _redirects_seam() -> _Patched:
+    """MVT 2026.10.26 compares every redirect with every visit. This finds the same ones by their number."""
+
+    def find_injections(module: Any) -> None:
+        visits: dict[tuple[Any, Any], list[Any]] = {}
+        for visit in module.results:
+            visits.setdefault((visit["safari_history_db"], visit["visit_id"]), []).append(visit)
+        for visit in module.results:
+            if visit["url"].lower().startswith("http://") and visit["redirect_destination"]:
+                for target in visits.get((visit["safari_history_db"], visit["redirect_destination"]), ()):
+                    _judge_redirect(module, visit, target)
+
+    return _Patched(SafariHistory, _find_injections=find_injections)
+
+
+def _judge_redirect(module: Any, origin: Any, target: Any) -> None:
+    if _domain(origin["url"]) == _domain(target["url"]):
+        return
+    begin, end = convert_mactime_to_datetime(origin["timestamp"]), convert_mactime_to_datetime(target["timestamp"])
+    elapsed = end - begin
+    if elapsed.seconds == 0:
+        message = f"Redirect took less than a second! ({elapsed.microseconds / 1000} milliseconds)"
+        module.alertstore.medium(message, convert_mactime_to_iso(origin["timestamp"]), origin)
+
+
+def _domain(url: Any) -> str:
+    try:
+        return str(URL(url).domain)
+    except Exception:  # noqa: BLE001 (as MVT does)
+        return ""
 
 
 def _observations_seam(reading: Reading) -> _Patched:
@@ -408,6 +546,7 @@ def _observations_seam(reading: Reading) -> _Patched:
 @contextmanager
 def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
     by_patterns, list_files = IOSExtraction._get_fs_files_from_patterns, Filesystem.run
+    read_log = ShutdownLog.process_shutdownlog
 
     def get_fs_files_from_patterns(module: Any, root_paths: list[str]) -> Iterator[str]:
         for pattern in root_paths:
@@ -420,9 +559,15 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
         else:  # of an archive, only the files that modules open were unpacked
             module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
 
+    def process_shutdownlog(module: Any, content: str) -> None:
+        if not is_whole_shutdown_log(content):
+            reading.note(Reason.DAMAGED)
+        read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
+
     with (
         _Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
         _Patched(Filesystem, run=run_filesystem),
+        _Patched(ShutdownLog, process_shutdownlog=process_shutdownlog),
     ):
         yield
 
@@ -461,6 +606,10 @@ def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
         _tombstone_seam(notes, "parse_text_record"),
         _tombstone_seam(notes, "parse_protobuf_record"),
         _intrusion_logs_seam(notes),
+        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
+        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
+        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
+        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
     )
 
 
@@ -471,7 +620,8 @@ def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> _Patched:
         return notes.matched(pattern, by_pattern(module, pattern))
 
     def get_file_content(module: Any, file_path: str) -> bytes:
-        return notes.readable_file(Path(getattr(module, folder), file_path)).read_bytes()
+        path = notes.readable_file(Path(getattr(module, folder), file_path))
+        return path.read_bytes() if base is BackupModule else notes.as_text(path)
 
     return _Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
 
@@ -493,7 +643,7 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
 
     def extract(*args: Any, **options: Any) -> Any:
         text = original(*args, **options)
-        notes.section(text)
+        notes.section(*(str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args)))
         return text
 
     return _Patched(owner, **{name: staticmethod(extract)})
@@ -520,21 +670,55 @@ def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
     def collect_txt(module: Any, source: str) -> None:
         if module.il_events_by_type is None:
             paths = sorted(Path(source).rglob("*.txt"))
-            module.il_files = [(path.name, path.read_text(errors="ignore")) for path in paths]
+            module.il_files = [(path.name, notes.as_text(path).decode()) for path in paths]
 
     def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
-        with json_failures_noted(notes, {"": dict}, str):
+        with json_failures_noted(notes, {"": _is_event}, str):
             events: dict[str, list[dict[str, Any]]] = load(module, source)
-        notes.keep(len(module.il_files), partly=bool(notes.problems))
+        notes.keep(len(module.il_files))
         return events
 
     return _Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+
+
+def _event_seam(notes: FileNotes, module: type[Any]) -> _Patched:
+    """MVT passes over an event with a value that it did not expect."""
+    original = module.process_event
+
+    def process_event(self: Any, event: dict[str, Any]) -> None:
+        try:
+            original(self, event)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return _Patched(module, process_event=process_event)
+
+
+def _last_line_seam(
+    notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], object], name: str = "parse"
+) -> _Patched:
+    """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
+    original = inspect.getattr_static(artifact, name)
+
+    def parse(*args: Any) -> Any:
+        lines = [line for line in args[-1 if name == "parse" else 0].splitlines() if line.strip()]
+        if lines and not is_whole(lines[0], lines[-1]):
+            notes.note(Reason.DAMAGED)
+        return original(*args)
+
+    return _Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
 
 
 # --- Commands that differ from MVT's ----------------------------------------------------------------------------
 
 
 class _AndroidQF(CmdAndroidCheckAndroidQF):
+    def _get_file_content(self, file_path: str) -> bytes:
+        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
+        folder = Path(self.target_path).absolute()
+        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
+
     def finish(self) -> None:
         """What is nested is a part of its own: MVT would read it past our seams."""
 
@@ -572,7 +756,8 @@ def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
             names = [name for path in files if fnmatch(name := path.relative_to(laid.folder).as_posix(), pattern)]
             for name in notes.matched(pattern, names):
                 try:
-                    text = read_text(notes.readable_file(laid.folder / name))
+                    path = notes.readable_file(laid.folder / name)
+                    text = read_text(path, notes.as_text)
                     module.results.extend(module.parser.parse(text))
                 except NotOpenedError:
                     continue
@@ -640,9 +825,6 @@ def _nothing(module: MVTModule) -> None:
     pass
 
 
-_URL_IN_RICH_TEXT = re.compile(r"https?://[^\s\x00-\x1f\ufffd\"<>]+", re.IGNORECASE)
-
-
 def _links_of_rich_text(module: MVTModule) -> None:
     """Add the links in the rich bodies of messages.
 
@@ -652,8 +834,7 @@ def _links_of_rich_text(module: MVTModule) -> None:
     """
     for message in module.results:
         if body := message.get("attributedBody"):
-            text = b64decode(body).decode("utf-8", errors="replace")
-            message["links"] = list(dict.fromkeys([*message.get("links", ()), *_URL_IN_RICH_TEXT.findall(text)]))
+            message["links"] = list(dict.fromkeys([*message.get("links", ()), *links_in_rich_text(b64decode(body))]))
 
 
 _SMS_RECEIVED = "1"  # column `type` of Android's table of messages: 1 inbox, 2 sent, 3 to 6 on the way
@@ -801,6 +982,20 @@ class _MatcherIndicators(Indicators):
 
     def check_android_property_name(self, property_name: str) -> IndicatorMatch | None:
         return self._look_up(self._matcher.android_property, property_name)
+
+
+class _RecordingIndicators(_MatcherIndicators):
+    """Knows of which record each link is that modules ask for in batches."""
+
+    def __init__(self, recorder: Recorder, reading: _Notes) -> None:
+        super().__init__(recorder, reading)
+        self._recorder = recorder
+
+    def check_url_batches(self, url_batches: Sequence[Sequence[str] | None]) -> list[IndicatorMatch | None]:
+        for place, links in enumerate(url_batches):
+            self._recorder.turn_to(place, of=len(url_batches))
+            super().check_url_batches([links])
+        return [None] * len(url_batches)
 
 
 def _merged(matches: list[Match | None]) -> Match | None:

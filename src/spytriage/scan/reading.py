@@ -7,10 +7,11 @@ its files, each of these leaves a note.
 
 from __future__ import annotations
 
+import os
 import plistlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,11 @@ from typing import Any, BinaryIO, Protocol
 
 from spytriage.models import Reason
 from spytriage.scan.copies import UnavailableError
+from spytriage.scan.recover import LenientText, is_damaged, recover
+from spytriage.scan.sieves import Rows
+
+_OF_WHAT_WAS_FOUND = {Reason.MANIFEST_DISAGREES, Reason.UNKNOWN_LAYOUT}
+"""What is noted of a file that could be opened and read."""
 
 
 class Files(Protocol):
@@ -30,6 +36,10 @@ class Files(Protocol):
 
     def database(self, path: Path) -> tuple[Path, Reason | None]: ...  # noqa: D102
 
+    def shortfall(self, path: Path) -> Reason | None: ...  # noqa: D102
+
+    def scratch(self, path: Path, write: Callable[[Path], object]) -> Path: ...  # noqa: D102
+
 
 class Reading:
     """What one module has read so far, in an iOS backup.
@@ -37,6 +47,8 @@ class Reading:
     Attributes:
         found: artefacts that were there.
         problems: why artefacts, or parts of them, could not be read.
+        rows: what becomes of the rows of the module's queries; all of them reach it when there is none.
+        reads_whole: whether the module reads a file before it parses it, so that its property list looks embedded.
     """
 
     def __init__(self, files: Files) -> None:
@@ -45,18 +57,32 @@ class Reading:
         self._databases: dict[Path, _Database] = {}
         self.found = 0
         self.problems: list[Reason] = []
+        self.rows: Rows | None = None
         self._own_problems: list[Reason] = []
         self._uses_embedded_plists = True
         self._looking_up = False
+        self._places: dict[Path, Path] = {}  # where to open what was asked for: itself, or what was recovered of it
+        self._manifest: Path | None = None
+        self._recovered = 0  # rows
+        self._is_known: Callable[[dict[str, Any]], bool] | None = None
+        self.reads_whole = False
+        self._lenient = LenientText(lambda: self.note(Reason.DAMAGED))
 
-    def begin(self, *, uses_embedded_plists: bool) -> None:
+    def begin(self, *, uses_embedded_plists: bool, module: str = "") -> None:
         """Start on the next module.
 
         Args:
             uses_embedded_plists: whether property lists inside its records carry what it matches. They do not in
                 Manifest.db, where they hold only the times and sizes of files.
+            module: its name.
         """
         self._databases = {}
+        self.rows = None
+        # Manifest.db is looked into for nearly every module: that it is sound need not be found out each time.
+        self._places = {path: place for path, place in self._places.items() if path == place and path == self._manifest}
+        self._recovered = 0
+        self._is_known = KNOWN_LAYOUTS.get(module)
+        self.reads_whole = module == "ProfileEvents"
         self.found = 0
         self._own_problems = []
         self.problems = []
@@ -72,9 +98,18 @@ class Reading:
         """Return how many of the artefacts that were there could be read."""
         return max(0, self.found - sum(1 for database in self._databases.values() if database.problem))
 
-    def proportion(self) -> str:
-        """Say how much of what there was could be read."""
-        return f"read {self.readable} of {self.readable + len(self.problems)}"
+    def gap(self) -> tuple[Reason, str] | None:
+        """Return why not all could be read, and how much could."""
+        problems = set(self.problems)
+        if not problems:
+            return None
+        if problems == {Reason.PARTLY_RECOVERED}:
+            return Reason.PARTLY_RECOVERED, f"recovered {self._recovered} rows"
+        if len(problems) == 1 and problems <= _OF_WHAT_WAS_FOUND and self.found <= len(self.problems):
+            return self.problems[0], ""
+        if self.readable:
+            return Reason.PARTLY_READ, f"read {self.readable} of {self.readable + len(self.problems)}"
+        return self.problems[0], ""
 
     # --- What the module asks for ------------------------------------------------------------------------------
 
@@ -86,6 +121,9 @@ class Reading:
             except UnavailableError as error:
                 self.note(error.reason)
                 return None
+            problem = path and self._files.shortfall(path)
+        if problem:
+            self.note(problem)
         if path is not None:
             self.found += 1
         return path
@@ -96,11 +134,32 @@ class Reading:
             place, problem = self._files.database(path)
         if problem:
             self.note(problem)
+        place = self._sound(path, place)
         uri = place.resolve().as_uri() + "?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True, factory=TrackedConnection)
+        self._lenient.read_text_of(connection)
         if not self._looking_up:
             connection.database = self._databases.setdefault(path, _Database())
+            connection.rows = self.rows
         return connection
+
+    def _sound(self, path: Path, place: Path) -> Path:
+        """Return where to open a database: where it lies, or a new one with what can be read of a damaged one."""
+        if path not in self._places:
+            self._places[path] = place
+            self._manifest = path if path.name == "Manifest.db" else self._manifest
+            if is_damaged(place):
+                try:
+                    self._places[path] = self._files.scratch(place, lambda target: self._recover(place, target))
+                    self.note(Reason.PARTLY_RECOVERED)
+                except UnavailableError as error:
+                    self.note(error.reason)
+                except (sqlite3.Error, OSError):
+                    self.note(Reason.DAMAGED)
+        return self._places[path]
+
+    def _recover(self, place: Path, target: Path) -> None:
+        self._recovered += recover(place, target)
 
     @contextmanager
     def looking_up(self) -> Iterator[None]:
@@ -122,6 +181,16 @@ class Reading:
         """Note that a property list did not parse."""
         if self._uses_embedded_plists:
             self.note(Reason.DAMAGED)
+
+    def look_at(self, content: Any) -> None:
+        """Note the property list of a file that has nothing of what the module reads: a later iOS may have renamed it.
+
+        Every property list that MVT reads from a file is a dictionary.
+        """
+        if not isinstance(content, dict):
+            self.note_plist()
+        elif self._uses_embedded_plists and self._is_known and not self._is_known(content):
+            self.note(Reason.UNKNOWN_LAYOUT)
 
     @contextmanager
     def _own_plists(self) -> Iterator[None]:
@@ -159,12 +228,14 @@ class TrackedConnection(sqlite3.Connection):
     """A connection whose cursors tell whether queries went through."""
 
     database: _Database | None = None
+    rows: Rows | None = None
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that takes notes."""
         cursor = super().cursor(factory or _TrackedCursor)
         if isinstance(cursor, _TrackedCursor):
             cursor.database = self.database or _Database()
+            cursor.rows = self.rows
         return cursor
 
 
@@ -183,14 +254,88 @@ WIDER_QUERIES = tuple(
             r"\(SELECT ZHASPROCESS FROM ZLIVEUSAGE\)",
             "(SELECT ZHASPROCESS FROM ZLIVEUSAGE WHERE ZHASPROCESS IS NOT NULL)",
         ),
+        # Chrome: MVT cannot bear a visit without a time, so that of the page's last visit stands in for it.
+        (
+            r"visits\.visit_time,\s+visits\.from_visit\s+FROM urls\s+JOIN visits",
+            "COALESCE(visits.visit_time, urls.last_visit_time, 0), visits.from_visit FROM urls LEFT JOIN visits",
+        ),
+        (
+            r"favicon_bitmaps\.last_updated,\s+favicon_bitmaps\.last_requested\s+FROM icon_mapping\s+"
+            r"JOIN favicon_bitmaps ON icon_mapping\.icon_id = favicon_bitmaps\.icon_id\s+"
+            r"JOIN favicons ON icon_mapping\.icon_id = favicons\.id\s+ORDER BY icon_mapping\.id",
+            "COALESCE(favicon_bitmaps.last_updated, 0), COALESCE(favicon_bitmaps.last_requested, 0) FROM icon_mapping"
+            " LEFT JOIN favicon_bitmaps ON icon_mapping.icon_id = favicon_bitmaps.icon_id"
+            " LEFT JOIN favicons ON icon_mapping.icon_id = favicons.id"
+            " UNION ALL SELECT NULL, url, 0, 0 FROM favicons WHERE id NOT IN"
+            " (SELECT icon_id FROM icon_mapping WHERE icon_id IS NOT NULL)",
+        ),
+        # Firefox.
+        (
+            r"FROM visits, history\s+WHERE visits\.siteID = history\.id",
+            "FROM history LEFT JOIN visits ON visits.siteID = history.id",
+        ),
+        (
+            r"FROM favicons\s+INNER JOIN favicon_sites ON favicon_sites\.faviconID = favicons\.id\s+INNER JOIN history",
+            "FROM favicons LEFT JOIN favicon_sites ON favicon_sites.faviconID = favicons.id LEFT JOIN history",
+        ),
+        # Safari's icons, in a dump of a file system.
+        (
+            r"icon_info\.timestamp\s+FROM page_url\s+JOIN icon_info",
+            "COALESCE(icon_info.timestamp, 0) FROM page_url LEFT JOIN icon_info",
+        ),
     )
 )
-# A query for all columns succeeds without the one that carries what is matched.
-_NEEDED_COLUMNS = (("message.*,", "text"),)
+
+
+def _has(*keys: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda content: any(key in content for key in keys)
+
+
+def _inner(content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [inner for inner in content.values() if isinstance(inner, dict)]
+
+
+def _has_clients(content: dict[str, Any]) -> bool:
+    """On every phone some service of the system asks where it is."""
+    return any(_has("BundleId", "BundlePath", "Executable", "Registered")(client) for client in _inner(content))
+
+
+def _has_lookups(content: dict[str, Any]) -> bool:
+    """Since iOS 14.7 this list is empty, which is no other layout."""
+    entries = [entry for app in _inner(content) for entry in _inner(app)]
+    return not entries or any("LookupDate" in entry and "IDStatus" in entry for entry in entries)
+
+
+def _lists_apps(content: dict[str, Any]) -> bool:
+    """Backups of libimobiledevice may have the names of apps only; in a dump each app has a file of its own."""
+    return isinstance(content.get("Applications", content.get("Installed Applications")), dict | list) or (
+        "softwareVersionBundleId" in content
+    )
+
+
+# What the property list of a module must have, or it is of a layout that nobody knows. By the ledger's name.
+KNOWN_LAYOUTS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "OSAnalyticsADDaily": _has("netUsageBaseline"),
+    "ProfileEvents": _has("ProfileEvents"),
+    "WebkitSessionResourceLog": _has("browsingStatistics"),
+    "ConfigurationProfiles": _has("PayloadUUID"),
+    "IDStatusCache": _has_lookups,
+    "LocationdClients": _has_clients,
+    "BackupInfo": lambda content: "Installed Applications" in content and "Product Version" in content,
+    "Applications": _lists_apps,
+}
+
+# A query for all columns, or for those that are there, succeeds without one that carries what is matched.
+_NEEDED_COLUMNS = (
+    ("message.*,", "text"),
+    ("FROM ZWAADDRESSBOOKCONTACT", "ZWHATSAPPID"),
+    ("FROM ZWAADDRESSBOOKCONTACT", "ZABOUTTEXT"),
+)
 
 
 class _TrackedCursor(sqlite3.Cursor):
     database: _Database
+    rows: Rows | None = None
 
     def execute(self, sql: str, *parameters: Any) -> _TrackedCursor:
         for narrow, wide in WIDER_QUERIES:
@@ -216,8 +361,36 @@ class _TrackedCursor(sqlite3.Cursor):
             self.database.broke = True
             raise
 
+    def __iter__(self) -> Any:
+        if self.rows is None:
+            return self
+        return self._watched(self.rows.flow(self, super().__next__))
+
+    def _watched(self, rows: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from rows
+        except sqlite3.Error:
+            self.database.broke = True
+            raise
+
     def fetchall(self) -> list[Any]:
         return list(self)
+
+
+def _require_sound_trailer(fp: BinaryIO) -> None:
+    """Refuse a binary property list that says that it holds more objects than it has bytes: plistlib makes room first.
+
+    Raises:
+        plistlib.InvalidFileException: it does.
+    """
+    place = fp.tell()
+    if fp.read(8) == b"bplist00":
+        size = fp.seek(0, os.SEEK_END)
+        fp.seek(max(0, size - 24))
+        objects = int.from_bytes(fp.read(8), "big")
+        if objects > size:
+            raise plistlib.InvalidFileException
+    fp.seek(place)
 
 
 @contextmanager
@@ -233,13 +406,14 @@ def plist_failures_noted(reading: Reading) -> Iterator[None]:
         start = fp.read(1)
         fp.seek(-len(start), 1)
         try:
+            _require_sound_trailer(fp)
             content = original(fp, **options)
         except Exception:
             if start or not isinstance(fp, BytesIO):  # a record that holds nothing misses nothing; a file does
                 reading.note_plist()
             raise
-        if not isinstance(content, dict) and not isinstance(fp, BytesIO):
-            reading.note_plist()  # every property list that MVT reads from a file is a dictionary
+        if not isinstance(fp, BytesIO) or reading.reads_whole:
+            reading.look_at(content)
         return content
 
     plistlib.load = load  # type: ignore[assignment]

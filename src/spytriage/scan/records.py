@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 from collections.abc import Mapping
 from typing import Any
 
 MAX_TEXT = 64 * 1024
+"""Characters of one text."""
 MAX_RECORD = 2 * 1024 * 1024
+"""Bytes of one record, as it goes through the pipe: JSON in ASCII."""
 _MAX_DEPTH = 32
 
 
@@ -42,7 +45,7 @@ def _plain(value: Any, budget: _Budget, depth: int) -> Any:
     if isinstance(value, int):
         return value if value.bit_length() <= 64 else {"$cut": value.bit_length()}
     if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT and budget.take(len(value)) else {"$cut": len(value)}
+        return value if len(value) <= MAX_TEXT and budget.take(_written(value)) else {"$cut": len(value)}
     if isinstance(value, bytes | bytearray):
         return _plain_bytes(bytes(value), budget)
     if isinstance(value, datetime.datetime | datetime.date):
@@ -57,7 +60,8 @@ def _plain(value: Any, budget: _Budget, depth: int) -> Any:
 def _plain_mapping(value: Mapping[Any, Any], budget: _Budget, depth: int) -> Any:
     if depth >= _MAX_DEPTH or not budget.take(16):
         return {"$cut": len(value)}
-    kept = {str(key)[:200]: _plain(item, budget, depth + 1) for key, item in value.items() if budget.take(200)}
+    names = ((str(key)[:200], item) for key, item in value.items())
+    kept = {name: _plain(item, budget, depth + 1) for name, item in names if budget.take(_written(name) + 8)}
     return kept if len(kept) == len(value) else kept | {"$cut": len(value) - len(kept)}
 
 
@@ -66,6 +70,11 @@ def _plain_list(value: list[Any], budget: _Budget, depth: int) -> Any:
         return {"$cut": len(value)}
     kept = [_plain(item, budget, depth + 1) for item in value if budget.take(8)]
     return kept if len(kept) == len(value) else [*kept, {"$cut": len(value) - len(kept)}]
+
+
+def _written(text: str) -> int:
+    """Return how many bytes a text takes in JSON that is all ASCII: up to twelve for one character."""
+    return len(text) + 2 if text.isascii() and text.isprintable() else len(json.dumps(text))
 
 
 def _plain_bytes(value: bytes, budget: _Budget) -> Any:

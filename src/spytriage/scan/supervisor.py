@@ -1,4 +1,4 @@
-"""Runs the worker, keeps the coverage ledger, and goes on with the next module when one takes the worker down."""
+"""Hands the modules to workers, keeps the coverage ledger, and goes on when a module takes its worker down."""
 
 from __future__ import annotations
 
@@ -9,25 +9,38 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
-from spytriage.models import BackupKeys, CoverageState, Indicator, ModuleCoverage, RawAlert, Reason, ScanResult
+from spytriage.models import (
+    BackupKeys,
+    CoverageState,
+    Indicator,
+    Kept,
+    ModuleCoverage,
+    Observable,
+    RawAlert,
+    Reason,
+    ScanResult,
+)
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT
 from spytriage.scan.protocol import (
     MAX_LINE_BYTES,
     BadMessageError,
     CopiedToDisk,
-    Finished,
     Job,
     Message,
+    Observed,
     Planned,
+    ReadSoFar,
     Refused,
+    Run,
     Started,
     decode,
 )
@@ -35,7 +48,15 @@ from spytriage.scan.refusals import refusal_error
 from spytriage.scan.workspace import Workspace, workspace
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
+PATIENCE = 1.0
+"""Seconds of work after which another worker is started: it takes nearly as long to start."""
+
 _READ_BYTES = 1 << 20
+_LONGEST_WAIT = 3600.0  # seconds; select takes no infinity
+_LONGEST = ("Manifest", "InteractionC", "SMS", "SafariHistory", "Whatsapp")
+_ALERT = b'{"m":"alert"'  # how a line begins that holds one
+MOST_OBSERVABLES = 2_000_000
+"""How many values of one phone are kept at most, all modules together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +65,8 @@ class Limits:
 
     seconds: float = 1800.0  # wall clock per module (and for starting the worker)
     memory_bytes: int = 4 << 30  # of the whole worker
-    output_bytes: int = 512 << 20  # alerts of one module
+    output_bytes: int = 256 << 20  # alerts of one module
+    all_output_bytes: int = 512 << 20  # alerts of all modules together; more costs the modules that would add to them
 
 
 class Progress(Protocol):
@@ -54,10 +76,13 @@ class Progress(Protocol):
         """All that had to be asked has been asked; the scan begins."""
 
     def planned(self, modules: Sequence[str]) -> None:
-        """The modules that will run, in order."""
+        """The modules that will run or be passed over, in MVT's order."""
 
     def started(self, module: str) -> None:
-        """A module begins."""
+        """A module begins; others may be running."""
+
+    def read(self, module: str, rows: int) -> None:
+        """A module has read so many rows, and goes on."""
 
     def ended(self, coverage: ModuleCoverage) -> None:
         """A module is finished with, however it went."""
@@ -67,57 +92,45 @@ class Progress(Protocol):
 class _Ledger:
     """What is known so far; outlives the workers."""
 
-    plan: tuple[str, ...] = ()
-    engine_version: str = ""
+    plan: Planned | None = None
     coverage: dict[str, ModuleCoverage] = field(default_factory=dict)
-    alerts: list[RawAlert] = field(default_factory=list)
-    current: str | None = None
-    current_bytes: int = 0
+    alerts: dict[str, list[RawAlert]] = field(default_factory=dict)
+    alert_bytes: int = 0  # of all that are kept
+    observables: dict[str, list[Observable]] = field(default_factory=dict)
+    observed: int = 0  # of all modules
+    left_out: dict[str, int] = field(default_factory=dict)
     copied_to_disk: bool = False
-    finished: bool = False
 
-    def take(self, message: Message, progress: Progress) -> None:
-        match message:
-            case Planned(modules, version):
-                if not self.plan:
-                    progress.planned(modules)
-                    self.plan, self.engine_version = modules, version
-            case Started(module):
-                self.current, self.current_bytes = module, 0
-                progress.started(module)
-            case RawAlert():
-                if message.module != self.current:
-                    raise BadMessageError("an alert of a module that is not running")
-                self.alerts.append(message)
-            case ModuleCoverage():
-                ran = message.name == self.current
-                if not ran and (message.state is not CoverageState.NOT_RUN or message.name in self.coverage):
-                    raise BadMessageError("a line of the ledger for a module that is not running")
-                self.end(message, progress)
-            case CopiedToDisk():
-                self.copied_to_disk = True
-            case Finished():
-                self.finished = True
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Return the modules that failed."""
+        return tuple(line.name for line in self.coverage.values() if line.state is CoverageState.FAILED)
 
-    def end(self, coverage: ModuleCoverage, progress: Progress) -> None:
-        if coverage.name in self.plan:
-            self.coverage[coverage.name] = coverage
-            progress.ended(coverage)
-        self.current, self.current_bytes = None, 0
+    @property
+    def is_complete(self) -> bool:
+        """Return whether every module is finished with."""
+        return self.plan is not None and len(self.coverage) == len(self.plan.modules)
 
-    def result(self) -> ScanResult:
-        missing = {
-            name: ModuleCoverage(name, CoverageState.NOT_RUN, reason=Reason.STOPPED)
-            for name in self.plan
-            if name not in self.coverage
-        }
-        ledger = self.coverage | missing
+    def keep(self, message: Observed) -> None:
+        """Keep what a module looked up, as far as there is room."""
+        kept = message.observables[: max(0, MOST_OBSERVABLES - self.observed)]
+        self.observed += len(kept)
+        self.observables.setdefault(message.module, []).extend(kept)
+        if left_out := message.left_out + len(message.observables) - len(kept):
+            self.left_out[message.module] = self.left_out.get(message.module, 0) + left_out
+
+    def result(self, *, keep: bool = False) -> ScanResult:
+        """Return what came of the scan: in MVT's order, whatever order the modules ran in."""
+        assert self.plan is not None
+        modules = self.plan.modules
+        observables = tuple(seen for name in modules for seen in self.observables.get(name, ()))
         return ScanResult(
-            modules=tuple(ledger[name] for name in self.plan),
-            alerts=tuple(self.alerts),
+            modules=tuple(self.coverage[name] for name in modules),
+            alerts=tuple(alert for name in modules for alert in self.alerts.get(name, ())),
             engine="mvt",
-            engine_version=self.engine_version,
+            engine_version=self.plan.engine_version,
             copied_to_disk=self.copied_to_disk,
+            kept=Kept(observables, self.left_out) if keep else None,
         )
 
 
@@ -140,6 +153,9 @@ def scan(
     *,
     root: str = "",
     password: str = "",
+    jobs: int = 1,
+    patience: float = PATIENCE,
+    keep: bool = False,
 ) -> ScanResult:
     """Run every module that MVT would run over an acquisition.
 
@@ -153,72 +169,276 @@ def scan(
         keys: what opens an iOS backup, when it is encrypted.
         root: where in an archive the acquisition begins: "" or "a/b/".
         password: of an encrypted Android backup.
+        jobs: how many workers at most run modules of an iOS backup side by side; the result does not depend on it.
+        patience: seconds of work after which another worker pays.
+        keep: whether what is looked up is kept, too.
 
     Raises:
         SpytriageError: no worker could be started, or the acquisition cannot be unpacked.
     """
-    ledger = _Ledger()
+
+    def job(place: Workspace) -> Job:
+        return Job(
+            kind=kind,
+            path=str(path),
+            workspace=str(place.folder),
+            disk=str(place.disk),
+            memory_bytes=limits.memory_bytes,
+            indicators=indicators,
+            keys=keys,
+            root=root,
+            password=password,
+            keep=keep,
+            seconds=limits.seconds,
+        )
+
     progress.starting()
-    while not ledger.finished:
-        with workspace() as place:  # each worker has its own: what a lost one copied is gone before the next begins
-            job = Job(
-                kind=kind,
-                path=str(path),
-                workspace=str(place.folder),
-                disk=str(place.disk),
-                memory_bytes=limits.memory_bytes,
-                done=tuple(ledger.coverage),
-                failed=tuple(line.name for line in ledger.coverage.values() if line.state is CoverageState.FAILED),
-                indicators=indicators,
-                keys=keys,
-                root=root,
-                password=password,
-            )
-            try:
-                with _worker(command, place) as process:
-                    _listen(process, job, ledger, progress, limits)
-            except _WorkerLostError as lost:
-                _go_on(ledger, job, lost, progress)
-    return ledger.result()
+    # Of other kinds, each worker would have to unpack the acquisition again.
+    crew = _Crew(job, command, progress, limits, jobs if kind == "ios-backup" else 1, patience)
+    with crew.working():
+        return crew.finish().result(keep=keep)
 
 
-def _go_on(ledger: _Ledger, job: Job, lost: _WorkerLostError, progress: Progress) -> None:
-    """Charge a lost worker to the module that it ran.
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A worker process, as the parent knows it."""
 
-    Raises:
-        SpytriageError: the worker came to nothing at all, so another one would not either.
-    """
-    if ledger.current is not None:
-        failed = ModuleCoverage(ledger.current, CoverageState.FAILED, reason=lost.reason, detail=lost.detail)
-        ledger.end(failed, progress)
-    elif len(ledger.coverage) == len(job.done):
-        raise SpytriageError(
-            _("MVT could not be started ({reason}).").format(reason=f"{lost.reason.value} {lost.detail}".strip()),
-            hint=_("Nothing was written. Install spytriage again; if that does not help, report it."),
-        ) from lost
+    process: subprocess.Popen[bytes]
+    indicators: tuple[Indicator, ...]
+    end: ExitStack  # kills it and removes its folders
+    deadline: float
+    waiting: bytearray = field(default_factory=bytearray)  # the beginning of a line
+    chain: deque[str] = field(default_factory=deque)  # what it is to run after the current module
+    current: str | None = None
+    current_bytes: int = 0
+    is_ready: bool = False
 
+    def ask(self, request: Run) -> None:
+        """Hand it a module."""
+        self.current, self.current_bytes = request.module, 0
+        assert self.process.stdin is not None
+        with suppress(OSError):  # it is gone: its exit status will tell why
+            self.process.stdin.write(request.to_line())
+            self.process.stdin.flush()
 
-def _listen(process: subprocess.Popen[bytes], job: Job, ledger: _Ledger, progress: Progress, limits: Limits) -> None:
-    """Give a worker its job and keep the ledger until it is finished or lost.
+    def heard(self, most: int) -> Iterator[bytes]:
+        """Give what it said, in whole lines.
 
-    Raises:
-        _WorkerLostError: it died, hung, grew too large or said something odd.
-    """
-    _send(process, job)
-    try:
-        for line in _lines(process, limits.seconds):
-            ledger.current_bytes += len(line)
-            if ledger.current_bytes > limits.output_bytes:
+        Args:
+            most: bytes that one module may say.
+
+        Raises:
+            _WorkerLostError: it has ended; or a line is too long, or all that one module says.
+        """
+        assert self.process.stdout is not None
+        if not (read := os.read(self.process.stdout.fileno(), _READ_BYTES)):
+            raise _cause_of_death(self.process.wait())
+        *lines, self.waiting = (self.waiting + read).split(b"\n")
+        for line in lines:
+            self.current_bytes += len(line)
+            if self.current_bytes > most:
                 raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
-            message = decode(line, job.indicators)
-            if isinstance(message, Refused):
-                raise refusal_error(message.why)
-            ledger.take(message, progress)
-            if ledger.finished:
-                return
-    except BadMessageError as error:
-        raise _WorkerLostError(Reason.WORKER_DIED, "unreadable message") from error
-    raise _cause_of_death(process.wait())
+            yield bytes(line)
+        if len(self.waiting) > MAX_LINE_BYTES:
+            raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
+
+
+class _Crew:
+    """The workers of a scan.
+
+    There is one at first. Others follow when the work takes longer than it takes them to start.
+    """
+
+    def __init__(
+        self,
+        job: Callable[[Workspace], Job],
+        command: Sequence[str],
+        progress: Progress,
+        limits: Limits,
+        most: int,
+        patience: float,
+    ) -> None:
+        self._job, self._command, self._progress, self._limits = job, command, progress, limits
+        self._most, self._patience, self._hire_at = max(1, most), patience, float("inf")
+        self._ledger = _Ledger()
+        self._chains: list[Sequence[str]] = []  # nobody has these yet
+        self._workers: list[_Worker] = []
+        self._selector = selectors.DefaultSelector()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """End all workers on the way out, however it goes."""
+        try:
+            yield
+        finally:
+            for worker in list(self._workers):
+                self._dismiss(worker)
+            self._selector.close()
+
+    def finish(self) -> _Ledger:
+        """Have all modules run.
+
+        Raises:
+            SpytriageError: no worker could be started, or the acquisition cannot be unpacked.
+        """
+        self._hire()
+        while not self._ledger.is_complete:
+            until = min([self._hire_at, *(worker.deadline for worker in self._workers)])
+            events = self._selector.select(max(0.0, min(until - time.monotonic(), _LONGEST_WAIT)))
+            for key, _mask in events:
+                self._attend(key.data)
+            now = time.monotonic()
+            for worker in [worker for worker in self._workers if worker.deadline <= now]:
+                self._lose(worker, _WorkerLostError(Reason.TIMED_OUT, f"after {self._limits.seconds:g} s"))
+            if self._hire_at <= now:
+                self._hire_at = float("inf")
+                if self._chains:
+                    self._hire()
+        return self._ledger
+
+    # --- Hiring and losing -------------------------------------------------------------------------------------
+
+    def _hire(self) -> None:
+        end = ExitStack()
+        with ExitStack() as failing:
+            failing.push(end)
+            place = end.enter_context(workspace())
+            process = end.enter_context(_process(self._command, place))
+            job = self._job(place)
+            _send(process, job)
+            failing.pop_all()
+        worker = _Worker(process, job.indicators, end, time.monotonic() + self._limits.seconds)
+        self._workers.append(worker)
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Decide when to hire the next worker."""
+        wanted = bool(self._chains) and len(self._workers) < self._most
+        self._hire_at = time.monotonic() + self._patience if wanted else float("inf")
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
+        worker.end.close()
+
+    def _lose(self, worker: _Worker, lost: _WorkerLostError) -> None:
+        """Charge a lost worker to the module that it ran, and pass on what it had not begun.
+
+        Raises:
+            SpytriageError: the worker came to nothing at all, so another one would not either.
+        """
+        self._dismiss(worker)
+        if worker.current is not None:
+            self._end(ModuleCoverage(worker.current, CoverageState.FAILED, reason=lost.reason, detail=lost.detail))
+        if worker.chain:
+            self._chains.insert(0, worker.chain)
+        if worker.is_ready:
+            if self._chains and not self._workers:
+                self._hire()
+        elif self._workers:
+            self._most = len(self._workers)  # there is no room for more of them
+        else:
+            raise SpytriageError(
+                _("MVT could not be started ({reason}).").format(reason=f"{lost.reason.value} {lost.detail}".strip()),
+                hint=_("Nothing was written. Install spytriage again; if that does not help, report it."),
+            ) from lost
+        self._look_ahead()
+
+    # --- What workers say --------------------------------------------------------------------------------------
+
+    def _attend(self, worker: _Worker) -> None:
+        """Hear a worker out.
+
+        Raises:
+            SpytriageError: the acquisition cannot be unpacked.
+        """
+        try:
+            for line in worker.heard(self._limits.output_bytes):
+                if worker in self._workers:  # it may have said more than it had to
+                    self._make_room(line)
+                    self._take(worker, decode(line, worker.indicators))
+        except BadMessageError:
+            self._lose(worker, _WorkerLostError(Reason.WORKER_DIED, "unreadable message"))
+        except _WorkerLostError as lost:
+            if worker in self._workers:
+                self._lose(worker, lost)
+
+    def _make_room(self, line: bytes) -> None:
+        """Count what the alerts of all modules come to.
+
+        Raises:
+            _WorkerLostError: more than may be kept; a module whose alerts are fewer may still come.
+        """
+        if line.startswith(_ALERT):
+            if self._ledger.alert_bytes + len(line) > self._limits.all_output_bytes:
+                raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
+            self._ledger.alert_bytes += len(line)
+
+    def _take(self, worker: _Worker, message: Message) -> None:
+        """Keep the ledger, and believe no worker about a module that it was not asked to run."""
+        match message:
+            case Planned():
+                self._plan(worker, message)
+            case CopiedToDisk():
+                self._ledger.copied_to_disk = True
+            case Refused(why):
+                raise refusal_error(why)
+            case ModuleCoverage(name):
+                if name != worker.current:
+                    raise BadMessageError("a line of the ledger for a module that is not running")
+                worker.current = None
+                self._end(message)
+                self._go_on(worker)
+            case _:
+                if message.module != worker.current:
+                    raise BadMessageError("a message about a module that is not running")
+                self._take_of_module(worker, message)
+
+    def _take_of_module(self, worker: _Worker, message: Started | RawAlert | ReadSoFar | Observed) -> None:
+        """Keep what the running module of a worker says."""
+        match message:
+            case Started(module):
+                worker.deadline = time.monotonic() + self._limits.seconds
+                self._progress.started(module)
+            case RawAlert(module):
+                self._ledger.alerts.setdefault(module, []).append(message)
+            case Observed():
+                self._ledger.keep(message)
+            case ReadSoFar(module, rows):
+                self._progress.read(module, rows)
+
+    def _plan(self, worker: _Worker, plan: Planned) -> None:
+        if worker.is_ready or (self._ledger.plan and self._ledger.plan != plan):
+            raise BadMessageError("another plan")
+        worker.is_ready = True
+        if self._ledger.plan is None:
+            self._ledger.plan = plan
+            self._progress.planned(plan.modules)
+            for name, reason in plan.not_run.items():
+                self._end(ModuleCoverage(name, CoverageState.NOT_RUN, reason=reason))
+            self._chains = sorted(plan.chains, key=_rank)
+        self._go_on(worker)
+        self._look_ahead()
+
+    def _go_on(self, worker: _Worker) -> None:
+        """Give a worker its next module; one for which there is none ends."""
+        worker.deadline = time.monotonic() + self._limits.seconds
+        if not worker.chain and self._chains:
+            worker.chain = deque(self._chains.pop(0))
+        if worker.chain:
+            worker.ask(Run(worker.chain.popleft(), self._ledger.broken))
+        else:
+            self._dismiss(worker)
+
+    def _end(self, coverage: ModuleCoverage) -> None:
+        self._ledger.coverage[coverage.name] = coverage
+        self._progress.ended(coverage)
+
+
+def _rank(chain: Sequence[str]) -> int:
+    """Order chains by what they take on a large phone, the longest first; the others follow in MVT's order."""
+    return min(_LONGEST.index(name) if name in _LONGEST else len(_LONGEST) for name in chain)
 
 
 def _send(process: subprocess.Popen[bytes], job: Job) -> None:
@@ -234,38 +454,11 @@ def _send(process: subprocess.Popen[bytes], job: Job) -> None:
     threading.Thread(target=write, daemon=True).start()
 
 
-def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
-    """Yield the worker's lines until it closes its end.
-
-    The clock runs from one start or end of a module to the next, so that a module that keeps raising alerts is
-    bounded too.
-
-    Raises:
-        _WorkerLostError: a module took longer than `seconds`, or a line is too long.
-    """
-    assert process.stdout is not None
-    stdout, waiting, deadline = process.stdout.fileno(), bytearray(), time.monotonic() + seconds
-    with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while True:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise _WorkerLostError(Reason.TIMED_OUT, f"after {seconds:g} s")
-            if not (read := os.read(stdout, _READ_BYTES)):
-                return
-            waiting += read
-            *lines, rest = waiting.split(b"\n")
-            for line in lines:
-                if not line.startswith(b'{"m":"alert"'):
-                    deadline = time.monotonic() + seconds
-                yield bytes(line)
-            waiting = bytearray(rest)
-            if len(waiting) > MAX_LINE_BYTES:
-                raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
-
-
 def _cause_of_death(status: int) -> _WorkerLostError:
     if status == OUT_OF_MEMORY_EXIT:
         return _WorkerLostError(Reason.OUT_OF_MEMORY)
+    if status == -signal.SIGXCPU:
+        return _WorkerLostError(Reason.TIMED_OUT, "of processor time")
     if status < 0:
         names = {number.value: number.name for number in signal.Signals}  # real-time signals have none
         return _WorkerLostError(Reason.WORKER_DIED, names.get(-status, f"signal {-status}"))
@@ -273,7 +466,7 @@ def _cause_of_death(status: int) -> _WorkerLostError:
 
 
 @contextmanager
-def _worker(command: Sequence[str], place: Workspace) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: Sequence[str], place: Workspace) -> Iterator[subprocess.Popen[bytes]]:
     """Start a worker in a session of its own, so that Ctrl-C reaches only us, and end it on the way out."""
     process = subprocess.Popen(  # noqa: S603 (our own interpreter)
         command,

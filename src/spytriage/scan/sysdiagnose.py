@@ -41,15 +41,15 @@ class Parser:
     parse: Callable[[str], Iterator[Record]]
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text.
+def read_text(path: Path, as_text: Callable[[Path], bytes] = Path.read_bytes) -> str:
+    """Return a file's text; `as_text` gives it as UTF-8.
 
     Raises:
         ValueError: it is too large.
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError("larger than any such file")
-    return path.read_text(encoding="utf-8", errors="replace")
+    return as_text(path).decode("utf-8", errors="replace")
 
 
 _CLIENT = re.compile(r"remaining client pid: (\d{1,10}) \((.{1,1000})\)\s*$")
@@ -57,7 +57,11 @@ _SIGTERM = re.compile(r"SIGTERM: \[(\d{1,12})\]|SIGTERM:.{0,80}?@(\d{10})")
 
 
 def shutdown_log(text: str) -> Iterator[Record]:
-    """Give the processes that were still there when the phone was told to shut down, dated by the line after them."""
+    """Give the processes that were still there when the phone was told to shut down, dated by the line after them.
+
+    Raises:
+        ValueError: at the end, when there was nothing known in it, or the last line is not whole.
+    """
     waiting: list[Record] = []
     for line in text.splitlines():
         stripped = line.strip()
@@ -68,13 +72,20 @@ def shutdown_log(text: str) -> Iterator[Record]:
             yield from ({**record, "isodate": at} for record in waiting)
             waiting = []
     yield from waiting  # the last shutdown may not have ended
+    if not is_whole_shutdown_log(text):
+        raise ValueError("not a log of shutdowns, or one that was cut")
+
+
+def is_whole_shutdown_log(text: str) -> bool:
+    """Return whether a text has entries of a shutdown log and ends with a whole line."""
+    return text.endswith("\n") and ("remaining client pid:" in text or "SIGTERM:" in text)
 
 
 def process_list(text: str) -> Iterator[Record]:
     """Give the processes of `ps`.
 
     Raises:
-        ValueError: there is no header that names a command.
+        ValueError: there is no header that names a command, or, at the end, the last line is not whole.
     """
     lines = iter(text.splitlines())
     header = next((line.split() for line in lines if "COMMAND" in line.split()), None)
@@ -85,6 +96,8 @@ def process_list(text: str) -> Iterator[Record]:
         if len(fields) == len(header):
             program = fields[-1].split()[0]
             yield {"isodate": "", "path": program, "process": fields[-1].strip()[:1000]}
+    if not text.endswith("\n"):
+        raise ValueError("a list of processes that was cut")
 
 
 _TEXT_FIELD = re.compile(r"^(?:Process|Command|Path|Parent(?: Process)?|Responsible):[ \t]{1,40}(.{1,1000}?)"
@@ -103,8 +116,8 @@ def crash_report(text: str) -> Iterator[Record]:
     first, _, rest = text.partition("\n")
     header, body = _json(first), _json(rest)
     fields = _TEXT_FIELD.findall(rest if header else text) if body is None else []
-    if header is None and not fields:
-        raise ValueError("not a report")
+    if not fields and (header is None or (body is None and rest.strip())):
+        raise ValueError("not a report, or one that was cut")
     at = str(header.get("timestamp", "")) if isinstance(header, dict) else ""
     seen: set[tuple[str, str]] = set()
     found = [*_named(header), *_named(body), *((_kind_of(value), value) for value in fields)]

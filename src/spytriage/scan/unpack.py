@@ -74,6 +74,7 @@ class Unpacker:
     Attributes:
         failed: wanted entries that could not be had, by name relative to the acquisition, and why.
         incomplete: whether the archive broke off, so that nobody knows what else it held.
+        altered: whether its checksum tells that something in it is not what it was, and nobody knows what.
         listing: name and time (seconds since 1970) of every entry, when asked for.
     """
 
@@ -81,7 +82,7 @@ class Unpacker:
         """Prepare to unpack below `target` what lies below `root` ("" or "a/b/") in the archive."""
         target.mkdir(parents=True, exist_ok=True)
         self.failed: dict[str, Reason] = {}
-        self.incomplete = False
+        self.incomplete = self.altered = False
         self.listing: list[tuple[str, float]] = []
         self._target, self._wanted, self._root = target, wanted, root
         self._keep_listing = keep_listing
@@ -95,7 +96,7 @@ class Unpacker:
         """
         with opened_zip(path) as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):  # is_dir() of Python 3.11 fails on an empty name
                     continue
                 if info.flag_bits & 1:
                     raise RefusedError(Refusal.LOCKED)
@@ -133,11 +134,20 @@ class Unpacker:
                         open_entry=lambda member=member: _data_of(archive, member),  # type: ignore[misc]
                         packed=None,
                     )
+            self._read_to_end(stream)
         except (*_BROKEN, OSError) as error:
             _pass_on_full_disk(error)
             if not self._entries:
                 raise RefusedError(Refusal.DAMAGED) from error
             self.incomplete = True
+
+    def _read_to_end(self, stream: Any) -> None:
+        """Read what is left behind a tar: at the end is the checksum of all that was unpacked."""
+        try:
+            while stream.read(_CHUNK):
+                pass
+        except (*_BROKEN, OSError):
+            self.altered = True
 
     def file(self, path: Path, name: str) -> None:
         """Take one file that lies unpacked already."""

@@ -89,8 +89,9 @@ def _children(path: Path) -> list[Path]:
                 hint=_("Check the spelling, or drag the folder here."),
             )
         if not path.is_dir():
-            with path.open("rb"):
-                return []
+            if path.is_file():  # opening a pipe may never end; it is no acquisition
+                path.open("rb").close()
+            return []
         return sorted(path.iterdir())
     except PermissionError as error:
         raise SpytriageError(

@@ -22,8 +22,8 @@ from spytriage.source.interface import Device, Source
 SQLITE_MAGIC = b"SQLite format 3\x00"
 _MAX_PLIST_BYTES = 256 * 1024 * 1024  # Info.plist carries the icon of every app; real ones stay under 100 MB
 # Everything that plistlib raises on bytes that somebody made up.
-_UNPARSEABLE = (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError, IndexError,
-                AttributeError, OverflowError, RecursionError, MemoryError, struct.error)  # fmt: skip
+_UNPARSEABLE = (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, LookupError, AttributeError,
+                OverflowError, RecursionError, MemoryError, struct.error)  # fmt: skip
 
 
 def recognise(folder: Path) -> Source | None:

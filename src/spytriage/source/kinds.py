@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from spytriage.i18n import deferred
+from spytriage.errors import SpytriageError
+from spytriage.i18n import _, deferred
 from spytriage.models import LimitId
 from spytriage.source.interface import Device
 from spytriage.source.listing import Listing
@@ -93,7 +94,15 @@ def _bugreport(listing: Listing) -> str | None:
     if any(fnmatchcase(name, pattern) for name in listing.names if name.count("/") <= 1 for pattern in patterns):
         return ""
     nested = any(re.search(r"(bugreport|dumpstate)[^/]*\.zip$", name, re.IGNORECASE) for name in listing.names)
-    return "" if nested and listing.form == "zip" else None
+    if nested and listing.form == "zip":
+        return ""
+    if any(name.startswith(("FS/data/", "FS/proc/")) for name in listing.names):
+        raise SpytriageError(
+            _("This looks like an Android bug report, but its main_entry.txt is missing."),
+            path=listing.path,
+            hint=_("The copy is incomplete. Copy the whole folder again, or check the zip that the phone made."),
+        )
+    return None
 
 
 def _bugreport_device(listing: Listing, root: str) -> Device:

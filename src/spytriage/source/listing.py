@@ -111,7 +111,7 @@ def _zip(path: Path) -> Listing:
         if _zip_directory_bytes(path) > MAX_ZIP_DIRECTORY:
             return Listing(path, "zip", damaged=True)
         with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            names = [info.filename for info in archive.infolist() if not info.filename.endswith("/")]
             return Listing(path, "zip", tuple(map(_plain, names)))
     except _UNUSABLE:
         return Listing(path, "zip", damaged=True)

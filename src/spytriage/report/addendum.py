@@ -1,0 +1,257 @@
+"""An addendum to a report: what newer indicators say of a phone that is not there any more.
+
+addendum.json (`schema/addendum-1.json` documents every field), the same as a page and as Markdown, and a manifest with
+their digests, which is signed. Like a report it is made of redacted findings and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from spytriage.artefacts import artefact_of
+from spytriage.handoff import MANIFEST, SIGNATURE, signed_comment
+from spytriage.i18n import _, deferred, ngettext
+from spytriage.jsontext import canonical, readable
+from spytriage.models import CodeName, IndicatorSet, ModuleCoverage, Outcome, RedactedFinding, Report
+from spytriage.report import texts
+from spytriage.report.arrange import Group, can_be_right, grouped, in_order
+from spytriage.report.html import render_page
+from spytriage.report.markdown import heading, observation, plain
+from spytriage.report.said import Said, in_each_language
+from spytriage.report.wire import finding_entry, module_entry, set_entry
+from spytriage.signing import Signer
+
+ADDENDUM_VERSION = 1
+
+_OF_A_FINDING = ("ref", "id", "trace", "level", "module", "artefact", "day", "count", "rule", "indicators", "benign")
+_OF_A_SET = ("name", "title", "publisher", "sha256", "total", "usable", "catalogued")
+
+
+class Depth(StrEnum):
+    """How far a recheck had to look."""
+
+    OBSERVABLES = "observables"  # everything that was kept was compared
+    KEYS = "keys"  # the keys of what was kept have none in common with the newer indicators
+    SETS = "sets"  # the newer sets hold no indicator that the check did not look for
+    REPORT = "report"  # nothing was kept: only the report's own findings could be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Addendum:
+    """Everything that an addendum may say."""
+
+    report: Report  # what it adds to
+    report_sha256: str  # of report.json
+    outcome: Outcome  # that a check with the newer sets would have had, as far as can be told
+    new: tuple[RedactedFinding, ...]  # their numbers go on from those of the report
+    still_there: tuple[RedactedFinding, ...]  # of the report, with the indicators that are still published
+    withdrawn: tuple[RedactedFinding, ...]  # of the report, with the indicators that no newer set holds
+    sets: tuple[IndicatorSet, ...]
+    depth: Depth
+    left_out: tuple[tuple[CodeName, int], ...]  # by module: values that exceeded what is kept
+    version: str  # of spytriage
+    rechecked_on: date  # UTC
+
+    @property
+    def gaps(self) -> tuple[ModuleCoverage, ...]:
+        """Return what the check could not read, so that nothing of it could be kept."""
+        return tuple(module for module in self.report.modules if module.state.is_gap)
+
+
+def render_addendum(addendum: Addendum, signer_id: str | None) -> dict[str, bytes]:
+    """Return the files of an addendum by name, in the current language, with their manifest last.
+
+    Args:
+        addendum: what to say.
+        signer_id: of the key that the manifest will be signed with (`sign_addendum`).
+    """
+    files = {
+        "addendum.json": readable(document(addendum, signer_id)),
+        "addendum.html": _to_html(addendum),
+        "addendum.md": "\n".join(_to_markdown(addendum)).encode() + b"\n",
+    }
+    manifest = canonical({
+        "addendum_version": ADDENDUM_VERSION,
+        "report_sha256": addendum.report_sha256,
+        "outcome": addendum.outcome.value,
+        "files": [
+            {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+            for name, data in sorted(files.items())
+        ],
+        "signer": signer_id,
+    })  # fmt: skip
+    return files | {MANIFEST: manifest}
+
+
+def sign_addendum(files: dict[str, bytes], signer: Signer, day: date) -> dict[str, bytes]:
+    """Return the files of an addendum with the signature of their manifest."""
+    return files | {SIGNATURE: signer.sign(files[MANIFEST], signed_comment(files[MANIFEST], day))}
+
+
+def document(addendum: Addendum, signer_id: str | None) -> dict[str, Any]:
+    """Return the content of addendum.json as plain JSON types, keys in the order of the file."""
+    report = addendum.report
+    return {
+        "addendum_version": ADDENDUM_VERSION,
+        "outcome": addendum.outcome.value,
+        "demo": report.demo,
+        "report": {
+            "sha256": addendum.report_sha256,
+            "outcome": report.outcome.value,
+            "checked_on": report.tool.checked_on.isoformat(),
+            "version": report.tool.version,
+        },
+        "new": _findings(addendum.new),
+        "still_there": _findings(addendum.still_there),
+        "withdrawn": _findings(addendum.withdrawn),
+        "not_rechecked": {
+            "depth": addendum.depth.value,
+            "modules": [
+                {name: module_entry(module)[name] for name in ("name", "artefact", "state", "reason")}
+                for module in addendum.gaps
+            ],
+            "left_out": [
+                {"name": name, "artefact": artefact_of(name).label, "count": count} for name, count in addendum.left_out
+            ],
+        },
+        "indicators": {
+            "sets": [{name: set_entry(loaded)[name] for name in _OF_A_SET} for loaded in addendum.sets],
+            "earlier_sets": sorted({loaded.sha256 for loaded in report.sets}),
+        },
+        "tool": {
+            "name": "spytriage",
+            "version": addendum.version,
+            "rechecked_on": addendum.rechecked_on.isoformat(),
+        },
+        "tlp": report.tlp.value,
+        "signer": signer_id,
+    }
+
+
+def _findings(findings: tuple[RedactedFinding, ...]) -> list[dict[str, Any]]:
+    entries = (finding_entry(finding) for finding in in_order(findings))
+    return [{name: entry[name] for name in _OF_A_FINDING} for entry in entries]
+
+
+_MOST = 200  # findings of a kind, and indicators of a finding, that the page shows
+
+# --- For people ---------------------------------------------------------------------------------------------------
+
+_HEADLINES = {
+    True: deferred("Newer indicators match what was on the phone when it was checked"),
+    False: deferred("Newer indicators add no match, as far as they could be compared"),
+}
+_DEPTHS = {
+    Depth.OBSERVABLES: deferred("Everything that was kept of the check was compared with the newer indicators."),
+    Depth.KEYS: deferred(
+        "What was kept of the check has nothing in common with the newer indicators, so it was not opened any further."
+    ),
+    Depth.SETS: deferred("The newer sets hold no indicator that the check did not look for already."),
+    Depth.REPORT: deferred(
+        "Nothing was kept of the check: only its findings could be compared. What newer indicators would have found"
+        " is not known."
+    ),
+}
+_ALWAYS = (
+    deferred("The phone itself was not looked at again: nothing that happened on it after the check is known here."),
+    deferred("Similarities by loose rules, and anomalies without an indicator, stand in the report only."),
+    deferred("Of web addresses, only the host can be compared where an indicator is no exact address."),
+)
+
+
+def headline(addendum: Addendum) -> str:
+    """Return what comes first."""
+    return _(_HEADLINES[bool(addendum.new)])
+
+
+def limits(addendum: Addendum) -> Iterator[str]:
+    """Yield what could not be rechecked, and what a recheck cannot tell, a sentence each."""
+    yield _(_DEPTHS[addendum.depth])
+    yield from map(_, _ALWAYS)
+    for module in addendum.gaps:
+        yield _("{artefact}: it was not read in the check, so nothing of it could be kept.").format(
+            artefact=artefact_of(module.name).label
+        )
+    for name, count in addendum.left_out:
+        text = ngettext(
+            "{artefact}: {count} value was more than is kept, and is not compared.",
+            "{artefact}: {count} values were more than is kept, and are not compared.",
+            count,
+        )
+        yield text.format(artefact=artefact_of(name).label, count=count)
+
+
+def sections(addendum: Addendum) -> tuple[tuple[str, tuple[RedactedFinding, ...], str], ...]:
+    """Return heading, findings, and what to say when there are none."""
+    return (
+        (_("New"), addendum.new, _("Nothing new was found.")),
+        (_("Still there"), addendum.still_there, _("No finding of the report names an indicator of the newer sets.")),
+        (
+            _("Withdrawn since"),
+            addendum.withdrawn,
+            _("No indicator that a finding of the report names was withdrawn."),
+        ),
+    )
+
+
+def _to_html(addendum: Addendum) -> bytes:
+    return render_page(
+        "addendum.html.jinja",
+        addendum=addendum,
+        report=addendum.report,
+        headline=in_each_language(headline, addendum),
+        outcome=in_each_language(texts.outcome_texts, addendum.outcome),
+        sections=_sections_in_each_language(addendum),
+        limits=in_each_language(lambda: tuple(limits(addendum))),
+        most=_MOST,
+        can_be_right=lambda day: day is None or can_be_right(day, addendum.rechecked_on),
+    )
+
+
+def _sections_in_each_language(addendum: Addendum) -> list[tuple[Said, Sequence[Group], Said]]:
+    titles = in_each_language(lambda: tuple(title for title, _findings, _nothing in sections(addendum)))
+    nothing = in_each_language(lambda: tuple(said for _title, _findings, said in sections(addendum)))
+    groups = [grouped(findings) for _title, findings, _nothing in sections(addendum)]
+    return list(zip(titles, groups, nothing, strict=True))
+
+
+def _to_markdown(addendum: Addendum) -> Iterator[str]:
+    """Yield the addendum in the person's language."""
+    words, report = texts.outcome_texts(addendum.outcome), addendum.report
+    yield f"# {headline(addendum)}"
+    yield ""
+    yield _("Outcome") + f": `{addendum.outcome}` · TLP:{report.tlp.upper()} · {addendum.rechecked_on}"
+    yield ""
+    yield _("Addendum to the report of {day}, SHA-256 of its report.json:").format(day=report.tool.checked_on) + (
+        f" `{addendum.report_sha256}`"
+    )
+    yield ""
+    yield words.not_meaning
+    yield heading(_("What to do now"))
+    for number, step in enumerate(words.next_steps, start=1):
+        yield f"{number}. {step}"
+    for title, findings, nothing in sections(addendum):
+        yield heading(title)
+        if not findings:
+            yield nothing
+        for group in grouped(findings):
+            text = texts.finding_text(group.id)
+            yield f"### {text.title}\n"
+            yield f"`{group.trace}` `{group.id}`\n"
+            yield text.meaning + "\n"
+            for finding in group.findings:
+                yield f"- {observation(finding, addendum.rechecked_on)}"
+            yield ""
+    yield heading(_("What could not be rechecked"))
+    for sentence in limits(addendum):
+        yield f"- {sentence}"
+    yield heading(_("Indicator sets"))
+    for loaded in addendum.sets:
+        yield f"- {plain(loaded.title)} ({plain(loaded.publisher)}): SHA-256 `{plain(loaded.sha256)}`"
+    yield ""
+    yield _("Made by a program. Nobody has reviewed it unless a review comes with it.")

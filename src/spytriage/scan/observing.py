@@ -1,0 +1,192 @@
+"""Takes down what modules look up, for checks with newer indicators: deduplicated, reduced, within bounds.
+
+It stands where the matcher stands and matches nothing. A value is kept without its record; of the record only the day
+is kept and whether the phone's owner sent it, since findings name both. What exceeds a bound is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from spytriage.models import LookUp, Observable
+from spytriage.scan.protocol import Observed
+
+MOST_VALUES = 400_000
+"""Distinct values of one module: more files than a full phone has."""
+MOST_TEXT = 64 << 20
+"""Characters of one module's values, all together."""
+LONGEST_VALUE = 4096
+"""Characters of one value: the longest path that there can be."""
+_TEXT_OF_A_MESSAGE = 256 << 10
+_ROWS_OF_A_MESSAGE = 2_000
+
+
+class Recorder:
+    """Takes down look-ups. Implements `spytriage.models.Matcher`, and never finds anything.
+
+    Args:
+        reduce: gives what is kept of a value; "" when nothing can ever match it.
+        time_of: says when a record of a module is from.
+        was_sent: says whether a record is a message that the phone's owner sent.
+    """
+
+    def __init__(
+        self,
+        reduce: Callable[[LookUp, str], str],
+        time_of: Callable[[str, Mapping[str, Any]], datetime | None],
+        was_sent: Callable[[Mapping[str, Any]], bool],
+    ) -> None:
+        self.shortened_links = 0
+        self._reduce, self._time_of, self._was_sent = reduce, time_of, was_sent
+        self.begin("")
+
+    def begin(self, module: str) -> None:
+        """Forget everything: another module begins."""
+        self._module, self._left_out, self._text = module, 0, 0
+        self._facts: tuple[date | None, bool] | None = None
+        self._rows: dict[tuple[LookUp, str, bool], tuple[date | None, int]] = {}
+        self._records: list[Any] = []
+        self._turn(None)
+
+    # --- Whose record it is ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def watching(self, module: Any) -> Iterator[None]:
+        """Have a module tell which of its records it looks at, also of a list that it puts in the place of its own."""
+        own, results = type(module), module.results
+
+        def put(watched: Any, records: Any) -> None:
+            watched.__dict__["results"] = self._watched(records)
+
+        module.__class__ = type(
+            own.__name__, (own,), {"results": property(lambda watched: watched.__dict__["results"], put)}
+        )
+        try:
+            module.results = results
+            yield
+        finally:
+            module.__class__ = own
+            module.results = results
+
+    def _watched(self, results: Any) -> Any:
+        if isinstance(results, list):
+            self._records = results
+            return _Watched(results, self._turn)
+        if isinstance(results, dict):
+            return {key: _Watched(value, self._turn) if isinstance(value, list) else value
+                    for key, value in results.items()}  # fmt: skip
+        return results
+
+    def turn_to(self, place: int, of: int) -> None:
+        """Say that the next look-ups are for the record at this place, if there are as many records as that."""
+        self._turn(self._records[place] if len(self._records) == of else None)
+
+    def missed(self) -> None:
+        """Count that at least one value could not be taken down."""
+        self._left_out += 1
+
+    def _turn(self, record: Any) -> None:
+        self._record, self._facts = record, None  # dated only when something is looked up of it
+
+    def _of_record(self) -> tuple[date | None, bool]:
+        """Return the day of the record that is being looked at, and whether the phone's owner sent it."""
+        if self._facts is None:
+            self._facts = (None, False)
+            if isinstance(record := self._record, Mapping):
+                texts = {key: v.isoformat() if isinstance(v, datetime) else v for key, v in record.items()}
+                at = self._time_of(self._module, texts)
+                self._facts = (at.date() if at else None, self._was_sent(record))
+        return self._facts
+
+    # --- The look-ups ------------------------------------------------------------------------------------------
+
+    def _note(self, look_up: LookUp, value: object) -> None:
+        if not isinstance(value, str) or not value:
+            return
+        if not (kept := self._reduce(look_up, value)):
+            return
+        day, sent = self._of_record()
+        key = (look_up, kept, sent)
+        known = self._rows.get(key)
+        if known is not None:
+            days = [at for at in (known[0], day) if at]
+            self._rows[key] = (min(days) if days else None, known[1] + 1)
+        elif len(kept) > LONGEST_VALUE or len(self._rows) >= MOST_VALUES or self._text + len(kept) > MOST_TEXT:
+            self._left_out += 1
+        else:
+            self._text += len(kept)
+            self._rows[key] = (day, 1)
+
+    def url(self, value: object) -> None:
+        """Take down a URL, a host or an address."""
+        self._note(LookUp.URL, value)
+
+    def process(self, value: object) -> None:
+        """Take down the name of a process."""
+        self._note(LookUp.PROCESS, value)
+
+    def email(self, value: object) -> None:
+        """Take down an e-mail address or account."""
+        self._note(LookUp.EMAIL, value)
+
+    def file_name(self, value: object) -> None:
+        """Take down the name of a file."""
+        self._note(LookUp.FILE_NAME, value)
+
+    def file_path(self, value: object) -> None:
+        """Take down a path that is compared with published files and folders."""
+        self._note(LookUp.FILE_PATH, value)
+
+    def file_path_process(self, value: object) -> None:
+        """Take down a path that is compared with the names of processes."""
+        self._note(LookUp.FILE_PATH_PROCESS, value)
+
+    def profile(self, value: object) -> None:
+        """Take down the identifier of a configuration profile."""
+        self._note(LookUp.PROFILE, value)
+
+    def file_hash(self, value: object) -> None:
+        """Take down the hash of a file."""
+        self._note(LookUp.FILE_HASH, value)
+
+    def app_certificate(self, value: object) -> None:
+        """Take down the hash of a signing certificate."""
+        self._note(LookUp.APP_CERTIFICATE, value)
+
+    def app_id(self, value: object) -> None:
+        """Take down the identifier of an app."""
+        self._note(LookUp.APP_ID, value)
+
+    def android_property(self, value: object) -> None:
+        """Take down the name of an Android system property."""
+        self._note(LookUp.ANDROID_PROPERTY, value)
+
+    def messages(self) -> Iterator[Observed]:
+        """Yield what was taken down of the module, in messages of bounded size; how much was left out comes last."""
+        rows: list[Observable] = []
+        text = 0
+        for (look_up, value, sent), (day, count) in self._rows.items():
+            if text + len(value) > _TEXT_OF_A_MESSAGE or len(rows) == _ROWS_OF_A_MESSAGE:
+                yield Observed(self._module, tuple(rows))
+                rows, text = [], 0
+            rows.append(Observable(look_up, value, self._module, day, count, sent))
+            text += len(value)
+        if rows or self._left_out:
+            yield Observed(self._module, tuple(rows), self._left_out)
+        self.begin("")
+
+
+class _Watched(list[Any]):
+    """Records that tell which of them is being looked at."""
+
+    def __init__(self, records: list[Any], turn: Callable[[Any], None]) -> None:
+        super().__init__(records)
+        self._turn = turn
+
+    def __iter__(self) -> Iterator[Any]:
+        for record in super().__iter__():
+            self._turn(record)
+            yield record

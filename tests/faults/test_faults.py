@@ -1,0 +1,102 @@
+"""A trace that was on the phone and can no longer be seen never ends in `no-match`, whatever is wrong.
+
+Each case is one fault of one artefact of one kind of source. The undamaged acquisitions hold a planted trace in every
+artefact that can carry one, so what a fault hides is known: the traces that are met no more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spytriage.models import CoverageState, Outcome
+from spytriage.scan import supervisor
+from tests.faults.cases import BASES, Case, all_cases, undamaged
+from tests.faults.checking import Checked, check, told
+from tests.faults.conftest import Row
+from tests.faults.ledger import expected, nobody_can_tell
+from tests.faults.workers import Nursery
+
+CASES = all_cases()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nursery() -> Iterator[None]:
+    """Let workers be made in a moment, and give the acquisitions a folder."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        BASES.begin(Path(folder))
+        made = Nursery(Path(folder))
+        patch.setattr(supervisor, "_worker", made.worker)
+        yield
+        made.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder for one faulty acquisition."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    shutil.rmtree(folder)
+
+
+_sound: dict[str, Checked] = {}
+
+
+def sound(kind: str) -> Checked:
+    """What a check of the undamaged acquisition comes to."""
+    if kind not in _sound:
+        _sound[kind] = check(undamaged(kind), undamaged(kind))
+    return _sound[kind]
+
+
+def test_there_are_more_than_five_hundred_cases_of_every_kind_of_source() -> None:
+    assert len(CASES) > 500
+    assert {case.kind.partition(" ")[0] for case in CASES.values()} == {
+        "ios-backup", "androidqf", "android-bugreport", "android-backup", "android-intrusion-logs", "ios-sysdiagnose",
+        "ios-filesystem",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted({case.kind for case in CASES.values()}))
+def test_the_undamaged_acquisition_has_a_trace_in_every_artefact_and_no_gap_but_the_permanent_one(kind: str) -> None:
+    checked = sound(kind)
+
+    assert not checked.error
+    assert checked.gaps <= {"UnifiedLogs"}
+    assert checked.without_matches(checked.gaps) is Outcome.NO_MATCH  # or no case could be a wrong one
+    silent = {name for name, line in checked.modules.items() if line.state is CoverageState.CHECKED} - {
+        module for module, _value in checked.met
+    }
+    assert silent <= {"GlobalPreferences", "AQFSettings", "RootBinaries", "Settings"}  # they compare with no indicator
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+def test_a_fault(case: Case, place: Path, record: list[Row]) -> None:
+    whole = sound(case.kind)
+
+    found = check(case.build(place), undamaged(case.kind))
+
+    lost = whole.met - found.met
+    others = {name for name, line in found.modules.items() if told(line) != told(whole.modules.get(name))}
+    record.append([case.kind, case.fault, _summary(found, others, lost=bool(lost))])
+    if found.error:
+        return  # a message and no report: nobody can take that for an answer
+    assert set(found.modules) == set(whole.modules)
+    if not lost or nobody_can_tell(case):
+        return
+    assert found.without_matches(whole.gaps) is not Outcome.NO_MATCH, sorted(lost)
+    assert {told(found.modules[module]) for module, _value in lost} <= expected(case)
+
+
+def _summary(found: Checked, changed: set[str], *, lost: bool) -> str:
+    if found.error:
+        return "error"
+    words = {told(found.modules[name]) for name in changed}
+    if not words:
+        return "lost, and nobody can tell" if lost else "no harm"
+    return ", ".join(sorted(words))
