@@ -1,4 +1,4 @@
-"""Runs MVT's commands inside the worker: with its part for Android, `mvt_android`, all that imports MVT.
+"""Runs MVT's commands inside the worker: the only module that imports MVT.
 
 It stands at the seams that MVT has and tells what MVT keeps to itself:
 
@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -60,6 +61,7 @@ from mvt.ios.modules.mixed.webkit_resource_load_statistics import WebkitResource
 from spytriage.artefacts import ALWAYS_HELD
 from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
+from spytriage.scan import android_seams
 from spytriage.scan.backup_files import BackupFiles
 from spytriage.scan.copies import Copies
 from spytriage.scan.file_notes import FileNotes, NotOpenedError
@@ -275,14 +277,13 @@ class Engine:
         return _Part(command, notes, lambda: (_sysdiagnose_seam(notes, laid),))
 
     def _android_part(self, name: str, laid: Laid, options: dict[str, Any]) -> _Part:
-        from spytriage.scan import mvt_android  # a check of an iPhone starts without it
-
+        mvts = _android_classes()
         notes = FileNotes(laid, below_folder=name == "androidqf")
-        command = self._command(mvt_android.COMMANDS[name], notes, str(laid.folder), options=options)
+        command = self._command(android_seams.command(mvts, name), notes, str(laid.folder), options=options)
         return _Part(
             command,
             notes,
-            lambda: mvt_android.seams(notes, lambda: self.current),
+            lambda: android_seams.seams(mvts, notes, lambda: self.current),
         )
 
     def _command(
@@ -559,10 +560,10 @@ def _with_folders(listing: Sequence[tuple[str, float]]) -> Iterator[tuple[str, f
         yield path, time
 
 
-def _decrypt_master_key(*arguments: Any) -> Any:
+def _decrypt_master_key(**parts: Any) -> Any:
     from mvt.android.parsers.backup import decrypt_master_key
 
-    return decrypt_master_key(*arguments)
+    return decrypt_master_key(**parts)
 
 
 def _filesystem_patterns() -> list[str]:
@@ -842,3 +843,38 @@ def _merged(matches: list[Match | None]) -> Match | None:
         return None
     indicators = {indicator.key: indicator for match in firm for indicator in match.indicators}
     return Match(tuple(indicators.values()), firm[0].rule)
+
+
+def _android_classes() -> SimpleNamespace:
+    """Import what MVT has for Android, by its names: a check of an iPhone starts without it."""
+    from mvt.android.artifacts.artifact import AndroidArtifact
+    from mvt.android.artifacts.getprop import GetProp
+    from mvt.android.artifacts.mounts import Mounts
+    from mvt.android.artifacts.processes import Processes
+    from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
+    from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
+    from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
+    from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
+    from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
+    from mvt.android.modules.androidqf.base import AndroidQFModule
+    from mvt.android.modules.backup.base import BackupModule
+    from mvt.android.modules.bugreport.base import BugReportModule
+    from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
+    from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
+
+    return SimpleNamespace(
+        AndroidArtifact=AndroidArtifact,
+        GetProp=GetProp,
+        Mounts=Mounts,
+        Processes=Processes,
+        TombstoneCrashArtifact=TombstoneCrashArtifact,
+        CmdAndroidCheckAndroidQF=CmdAndroidCheckAndroidQF,
+        CmdAndroidCheckBackup=CmdAndroidCheckBackup,
+        CmdAndroidCheckBugreport=CmdAndroidCheckBugreport,
+        CmdAndroidCheckIntrusionLogs=CmdAndroidCheckIntrusionLogs,
+        AndroidQFModule=AndroidQFModule,
+        BackupModule=BackupModule,
+        BugReportModule=BugReportModule,
+        INTRUSION_LOGS_MODULES=INTRUSION_LOGS_MODULES,
+        IntrusionLogsModule=IntrusionLogsModule,
+    )

@@ -1,4 +1,7 @@
-"""What MVT has for Android, and the seams in it: the part of `mvt_engine` that a check of an iPhone does without."""
+"""The seams in what MVT has for Android: the part of `mvt_engine` that a check of an iPhone does without.
+
+The engine imports MVT's classes and hands them in by their names, as `mvt`.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
-
-from mvt.android.artifacts.artifact import AndroidArtifact
-from mvt.android.artifacts.getprop import GetProp
-from mvt.android.artifacts.mounts import Mounts
-from mvt.android.artifacts.processes import Processes
-from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
-from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
-from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
-from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
-from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
-from mvt.android.modules.androidqf.base import AndroidQFModule
-from mvt.android.modules.backup.base import BackupModule
-from mvt.android.modules.bugreport.base import BugReportModule
-from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
-from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
 
 from spytriage.models import Reason
 from spytriage.scan.file_notes import FileNotes, json_failures_noted
@@ -43,32 +31,39 @@ def _is_event(value: Any) -> bool:
 _JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
 
 
-def seams(notes: FileNotes, current: Callable[[], str]) -> Sequence[AbstractContextManager[Any]]:
+def seams(mvt: Any, notes: FileNotes, current: Callable[[], str]) -> Sequence[AbstractContextManager[Any]]:
     """Return what is in place while MVT reads a folder.
 
     Args:
+        mvt: MVT's classes for Android, by their names.
         notes: takes down what is read.
         current: names the module that runs.
     """
     return (
-        _file_seams(notes, AndroidQFModule, "parent_path"),
-        _file_seams(notes, BugReportModule, "extract_path"),
-        _file_seams(notes, BackupModule, "backup_path"),
-        _helper_seam(notes),
-        _section_seam(notes, AndroidArtifact, "extract_dumpsys_section"),
-        _section_seam(notes, BugReportModule, "extract_command_section"),
-        _tombstone_seam(notes, "parse_text_record"),
-        _tombstone_seam(notes, "parse_protobuf_record"),
-        _intrusion_logs_seam(notes),
-        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
-        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
-        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
-        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
+        _file_seams(mvt, notes, mvt.AndroidQFModule, "parent_path"),
+        _file_seams(mvt, notes, mvt.BugReportModule, "extract_path"),
+        _file_seams(mvt, notes, mvt.BackupModule, "backup_path"),
+        _helper_seam(mvt, notes),
+        _section_seam(notes, mvt.AndroidArtifact, "extract_dumpsys_section"),
+        _section_seam(notes, mvt.BugReportModule, "extract_command_section"),
+        _tombstone_seam(mvt, notes, "parse_text_record"),
+        _tombstone_seam(mvt, notes, "parse_protobuf_record"),
+        _intrusion_logs_seam(mvt, notes),
+        *(_event_seam(notes, module) for module in mvt.INTRUSION_LOGS_MODULES),
+        _last_line_seam(notes, mvt.Processes, lambda first, last: len(last.split()) >= len(first.split())),
+        _last_line_seam(notes, mvt.GetProp, lambda _first, last: last.rstrip().endswith("]")),
+        _last_line_seam(
+            notes, mvt.Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"
+        ),
         json_failures_noted(notes, _JSON_LISTS, current),
     )
 
 
-def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> Patched:
+def _ends_as_a_mount(_first: str, last: str) -> object:
+    return re.search(r" - \S+ \S+ \S+\s*$", last)
+
+
+def _file_seams(mvt: Any, notes: FileNotes, base: type[Any], folder: str) -> Patched:
     by_pattern = base._get_files_by_pattern
 
     def get_files_by_pattern(module: Any, pattern: str) -> Sequence[str]:
@@ -76,20 +71,20 @@ def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> Patched:
 
     def get_file_content(module: Any, file_path: str) -> bytes:
         path = notes.readable_file(Path(getattr(module, folder), file_path))
-        return path.read_bytes() if base is BackupModule else notes.as_text(path)
+        return path.read_bytes() if base is mvt.BackupModule else notes.as_text(path)
 
     return Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
 
 
-def _helper_seam(notes: FileNotes) -> Patched:
+def _helper_seam(mvt: Any, notes: FileNotes) -> Patched:
     """The phone's time zone is no artefact of the modules that ask for it."""
-    original = AndroidQFModule._get_device_timezone
+    original = mvt.AndroidQFModule._get_device_timezone
 
     def get_device_timezone(module: Any) -> Any:
         with notes.helping():
             return original(module)
 
-    return Patched(AndroidQFModule, _get_device_timezone=get_device_timezone)
+    return Patched(mvt.AndroidQFModule, _get_device_timezone=get_device_timezone)
 
 
 def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> Patched:
@@ -104,9 +99,9 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> Patched:
     return Patched(owner, **{name: staticmethod(extract)})
 
 
-def _tombstone_seam(notes: FileNotes, name: str) -> Patched:
+def _tombstone_seam(mvt: Any, notes: FileNotes, name: str) -> Patched:
     """MVT keeps what went wrong with a crash record in the record, or nowhere."""
-    original = getattr(TombstoneCrashArtifact, name)
+    original = getattr(mvt.TombstoneCrashArtifact, name)
 
     def parse(*args: Any) -> Any:
         try:
@@ -115,12 +110,12 @@ def _tombstone_seam(notes: FileNotes, name: str) -> Patched:
             notes.note(Reason.DAMAGED)
             raise
 
-    return Patched(TombstoneCrashArtifact, **{name: parse})
+    return Patched(mvt.TombstoneCrashArtifact, **{name: parse})
 
 
-def _intrusion_logs_seam(notes: FileNotes) -> Patched:
+def _intrusion_logs_seam(mvt: Any, notes: FileNotes) -> Patched:
     """MVT reads these logs once for all modules, and passes over lines that do not parse."""
-    load = IntrusionLogsModule.load_all_events
+    load = mvt.IntrusionLogsModule.load_all_events
 
     def collect_txt(module: Any, source: str) -> None:
         if module.il_events_by_type is None:
@@ -133,7 +128,7 @@ def _intrusion_logs_seam(notes: FileNotes) -> Patched:
         notes.keep(len(module.il_files))
         return events
 
-    return Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+    return Patched(mvt.IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
 
 
 def _event_seam(notes: FileNotes, module: type[Any]) -> Patched:
@@ -165,20 +160,25 @@ def _last_line_seam(
     return Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
 
 
-class _AndroidQF(CmdAndroidCheckAndroidQF):
-    def _get_file_content(self, file_path: str) -> bytes:
-        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
-        folder = Path(self.target_path).absolute()
-        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
+def command(mvt: Any, part: str) -> type[Any]:
+    """Return MVT's command for a part of an acquisition, by its name in `layouts`."""
+    commands: Mapping[str, type[Any]] = {
+        "androidqf": _androidqf(mvt.CmdAndroidCheckAndroidQF),
+        "bugreport": mvt.CmdAndroidCheckBugreport,
+        "backup": mvt.CmdAndroidCheckBackup,
+        "intrusion-logs": mvt.CmdAndroidCheckIntrusionLogs,
+    }
+    return commands[part]
 
-    def finish(self) -> None:
-        """What is nested is a part of its own: MVT would read it past our seams."""
 
+def _androidqf(base: type[Any]) -> type[Any]:
+    class AndroidQF(base):
+        def _get_file_content(self, file_path: str) -> bytes:
+            """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
+            folder = Path(self.target_path).absolute()
+            return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
 
-COMMANDS: Mapping[str, type[Any]] = {
-    "androidqf": _AndroidQF,
-    "bugreport": CmdAndroidCheckBugreport,
-    "backup": CmdAndroidCheckBackup,
-    "intrusion-logs": CmdAndroidCheckIntrusionLogs,
-}
-"""MVT's command for each part of an acquisition, by its name in `layouts`."""
+        def finish(self) -> None:
+            """What is nested is a part of its own: MVT would read it past our seams."""
+
+    return AndroidQF
