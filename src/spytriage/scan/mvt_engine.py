@@ -84,7 +84,7 @@ from spytriage.scan.file_notes import FileNotes, NotOpenedError, json_failures_n
 from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
-from spytriage.scan.more_checks import MORE_CHECKS, More
+from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
 from spytriage.scan.observing import Recorder
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
@@ -643,7 +643,8 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
 
     def extract(*args: Any, **options: Any) -> Any:
         text = original(*args, **options)
-        notes.section(*(str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args)))
+        texts = (str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args))
+        notes.section(*texts, is_binary=isinstance(text, bytes))
         return text
 
     return _Patched(owner, **{name: staticmethod(extract)})
@@ -938,13 +939,10 @@ class _MatcherIndicators(Indicators):
         return _as_mvt(find(self._spelt(value)))
 
     def _spelt(self, value: Any) -> str | None:
-        if isinstance(value, str):
-            return value.rstrip("\x00")
-        if isinstance(value, bytes):
-            return value.decode("utf-8", errors="replace").rstrip("\x00")
-        if value is not None:
+        text = spelt(value)
+        if text is None and value is not None:
             self._reading.note(Reason.DAMAGED)
-        return None
+        return text
 
     def check_url(self, url: str) -> IndicatorMatch | None:
         return self._look_up(self._matcher.url, url)
