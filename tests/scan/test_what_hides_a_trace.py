@@ -14,6 +14,7 @@ import pytest
 
 from spytriage.models import CoverageState, Outcome, Reason, Report, ScanResult
 from spytriage.scan.hashes import not_as_listed
+from spytriage.scan.manifest_check import disagrees
 from spytriage.scan.protocol import MAX_LINE_BYTES
 from spytriage.scan.records import bounded
 from tests.acquisitions import dns_event, write
@@ -55,6 +56,49 @@ class TestTheManifest:
         line = state_of(run_scan(unplanted), "Manifest")
 
         assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.MANIFEST_DISAGREES)
+
+    @pytest.mark.parametrize(
+        ("content", "told"),
+        [
+            (b"\xff\xd8\xff\xe1\x00\x18Exif", False),
+            (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", False),
+            (b"\x00\x00\x00\x18ftypheic", False),
+            (b"SQLite format 3\x00", True),
+            (b"7\x7f\x06\x82", True),  # of a write-ahead log
+            (b"bplist00", True),
+            (b"<?xml version", True),
+            (b"words", True),
+            (b"", True),
+        ],
+    )
+    def test_a_file_that_nobody_names_is_told_unless_it_is_a_picture(
+        self, run_scan: Scan, unplanted: Path, content: bytes, *, told: bool
+    ) -> None:
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(content)
+
+        assert state_of(run_scan(unplanted), "Manifest").state is (
+            CoverageState.UNREADABLE if told else CoverageState.CHECKED
+        )
+
+    def test_a_picture_that_nobody_names_is_told_where_nobody_can_look_into_it(self, unplanted: Path) -> None:
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(b"\xff\xd8\xff\xe1")
+
+        manifest = unplanted / "Manifest.db"
+        assert not disagrees(manifest, unplanted, is_encrypted=False)
+        assert disagrees(manifest, unplanted, is_encrypted=True)
+
+    def test_a_link_to_a_picture_is_no_picture(self, unplanted: Path, tmp_path: Path) -> None:
+        picture = tmp_path / "picture"
+        picture.write_bytes(b"\xff\xd8\xff\xe1")
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.symlink_to(picture)
+
+        assert disagrees(unplanted / "Manifest.db", unplanted, is_encrypted=False)
 
     def test_a_property_list_that_is_shorter_than_the_manifest_says_is_told(
         self, run_scan: Scan, unplanted: Path

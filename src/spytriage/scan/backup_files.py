@@ -129,7 +129,8 @@ class BackupFiles:
         """Return why the manifest cannot be relied on to list all files, None when nothing speaks against it."""
         if self._is_unfinished():
             return Reason.PARTLY_READ
-        return Reason.MANIFEST_DISAGREES if disagrees(self.root / "Manifest.db", self.backup) else None
+        manifest, is_encrypted = self.root / "Manifest.db", self._keys is not None
+        return Reason.MANIFEST_DISAGREES if disagrees(manifest, self.backup, is_encrypted=is_encrypted) else None
 
     def _is_unfinished(self) -> bool:
         """Return whether the backup says of itself that it was not completed."""
