@@ -34,7 +34,7 @@ def is_damaged(path: Path) -> bool:
     """
     try:
         with closing(opened(path)) as database:
-            return _quick_check(database) != "ok"
+            return bool(_quick_check(database) != "ok")
     except sqlite3.OperationalError as error:
         # What SQLite does not know, such as a function of Apple's own, is no damage.
         return "malformed" in str(error) or "disk image" in str(error)
