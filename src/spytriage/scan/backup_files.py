@@ -20,7 +20,6 @@ import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +110,12 @@ class BackupFiles:
         self._with_wal[path] = path
         try:
             wal = self._wal(self._ids[path])
-            if wal is not None:
-                self._with_wal[path] = self._applied(path, *wal)
+            if wal is None:
+                return path, None
+            self._with_wal[path], breaks_off = self._applied(path, *wal)
         except UnavailableError as error:
             return path, error.reason
-        return self._with_wal[path], None
+        return self._with_wal[path], Reason.DAMAGED if breaks_off else None
 
     def scratch(self, path: Path, write: Callable[[Path], object]) -> Path:
         """Return what `write` makes of a database, in a place of its own until the module ends.
@@ -253,21 +253,37 @@ class BackupFiles:
         stored = self._stored(entry.wal_id)
         return (entry.wal_id, stored) if stored and stored.stat().st_size else None
 
-    def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> Path:
-        """Apply a WAL to a copy of its database."""
+    def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> tuple[Path, bool]:
+        """Apply a WAL to a copy of its database; tell whether it breaks off."""
+        frames: list[int] = []
         wal = self._decrypted(wal_id, stored_wal) if self._keys else stored_wal
         size = path.stat().st_size + 2 * wal.stat().st_size
         try:
-            copy = self._copies.make(f"with-wal/{path.name}", size, partial(_join, path, wal))
+            copy = self._copies.make(f"with-wal/{path.name}", size, lambda copy: frames.append(_join(path, wal, copy)))
         except sqlite3.Error as error:
             raise UnavailableError(Reason.DAMAGED) from error
         except OSError as error:
             raise UnavailableError(Reason.EXCEPTION) from error
-        return copy.resolve()
+        return copy.resolve(), _breaks_off(wal, frames[-1])
 
 
-def _join(database: Path, wal: Path, target: Path) -> None:
-    """Write a database with its WAL applied.
+def _breaks_off(wal: Path, applied: int) -> bool:
+    """Return whether a WAL has more frames of its own than SQLite took: it stops at one that is damaged, and is silent.
+
+    Frames that an earlier round left behind have other salts than the header (https://sqlite.org/fileformat2.html).
+    """
+    with wal.open("rb") as file:
+        header = file.read(32)
+        frame = 24 + int.from_bytes(header[8:12])
+        for place in range(32 + applied * frame, wal.stat().st_size, frame):
+            file.seek(place + 8)
+            if file.read(8) == header[16:24]:
+                return True
+    return False
+
+
+def _join(database: Path, wal: Path, target: Path) -> int:
+    """Write a database with its WAL applied; return how many frames that were.
 
     Raises:
         sqlite3.Error: SQLite takes nothing from the WAL, or the database is none.
@@ -281,6 +297,7 @@ def _join(database: Path, wal: Path, target: Path) -> None:
         raise sqlite3.DatabaseError("no frame of the write-ahead log is valid")
     if moved < frames:
         raise OSError(errno.ENOSPC, "the write-ahead log was not applied whole")
+    return int(frames)
 
 
 def _is_database(path: Path) -> bool:
