@@ -30,7 +30,7 @@ def nursery() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         BASES.begin(Path(folder))
         made = Nursery(Path(folder))
-        patch.setattr(supervisor, "_worker", made.worker)
+        patch.setattr(supervisor, "_process", made.worker)
         yield
         made.close()
 

@@ -24,7 +24,7 @@ _NUMBER = 8  # bytes of a number on the way
 
 
 class Nursery:
-    """The process that has MVT loaded. Use `worker` in the place of `spytriage.scan.supervisor._worker`."""
+    """The process that has MVT loaded. Use `worker` in the place of `spytriage.scan.supervisor._process`."""
 
     def __init__(self, home: Path) -> None:
         self._socket, other = socket.socketpair()
