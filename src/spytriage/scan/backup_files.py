@@ -9,12 +9,10 @@ Here it is applied to a copy of the database.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import plistlib
 import re
-import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from typing import Any
 from spytriage.models import BackupKeys, Reason
 from spytriage.scan.copies import Copies, UnavailableError
 from spytriage.scan.manifest_check import disagrees
+from spytriage.scan.wal import join
 
 _FILE_ID = re.compile(r"[0-9a-f]{40}")
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -255,49 +254,16 @@ class BackupFiles:
 
     def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> tuple[Path, bool]:
         """Apply a WAL to a copy of its database; tell whether it breaks off."""
-        frames: list[int] = []
+        whole: list[bool] = []
         wal = self._decrypted(wal_id, stored_wal) if self._keys else stored_wal
         size = path.stat().st_size + 2 * wal.stat().st_size
         try:
-            copy = self._copies.make(f"with-wal/{path.name}", size, lambda copy: frames.append(_join(path, wal, copy)))
+            copy = self._copies.make(f"with-wal/{path.name}", size, lambda copy: whole.append(join(path, wal, copy)))
         except sqlite3.Error as error:
             raise UnavailableError(Reason.DAMAGED) from error
         except OSError as error:
             raise UnavailableError(Reason.EXCEPTION) from error
-        return copy.resolve(), _breaks_off(wal, frames[-1])
-
-
-def _breaks_off(wal: Path, applied: int) -> bool:
-    """Return whether a WAL has more frames of its own than SQLite took: it stops at one that is damaged, and is silent.
-
-    Frames that an earlier round left behind have other salts than the header (https://sqlite.org/fileformat2.html).
-    """
-    with wal.open("rb") as file:
-        header = file.read(32)
-        frame = 24 + int.from_bytes(header[8:12])
-        for place in range(32 + applied * frame, wal.stat().st_size, frame):
-            file.seek(place + 8)
-            if file.read(8) == header[16:24]:
-                return True
-    return False
-
-
-def _join(database: Path, wal: Path, target: Path) -> int:
-    """Write a database with its WAL applied; return how many frames that were.
-
-    Raises:
-        sqlite3.Error: SQLite takes nothing from the WAL, or the database is none.
-        OSError: there is no room, or a file cannot be read.
-    """
-    shutil.copyfile(database, target)
-    shutil.copyfile(wal, target.with_name(target.name + "-wal"))
-    with closing(sqlite3.connect(target)) as connection:
-        _busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-    if frames < 1:
-        raise sqlite3.DatabaseError("no frame of the write-ahead log is valid")
-    if moved < frames:
-        raise OSError(errno.ENOSPC, "the write-ahead log was not applied whole")
-    return int(frames)
+        return copy.resolve(), not whole[-1]
 
 
 def _is_database(path: Path) -> bool:
