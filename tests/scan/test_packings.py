@@ -314,6 +314,16 @@ class TestSysdiagnose:
 
 
 class TestFilesystem:
+    def test_a_write_ahead_log_that_cannot_be_applied_is_told(self, run_check: Check, tmp_path: Path) -> None:
+        folder = filesystem(tmp_path / "dump")
+        database = next(path for path in folder.rglob("Cache.db"))
+        database.with_name("Cache.db-wal").write_bytes(bytes(5000))
+
+        report = run_check(folder)
+
+        assert line(report, "CacheFiles") == (CoverageState.UNREADABLE, Reason.PARTLY_READ)
+        assert ("CacheFiles", "free-news-alert.example") in met(report)
+
     def test_every_packing_gives_the_same_findings(self, run_check: Check, tmp_path: Path) -> None:
         folder = filesystem(tmp_path / "dump")
 
