@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+COMPILED := $(VENV)/.compiled
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
 
 .PHONY: demo test fuzz lint types messages docs reference kit bench screenshots lock clean
 
-demo: $(READY)  ## Set up, then run the main job on an invented phone.
+demo: $(COMPILED)  ## Set up, then run the main job on an invented phone.
 	$(VENV)/bin/spytriage demo
 
 test: $(READY_DEV)  ## Set up, then run all tests.
@@ -28,14 +29,17 @@ types: $(READY_DEV)
 messages: $(READY_DEV)  ## Bring the translations up to date with the sources; says what is missing.
 	$(VENV)/bin/python tools/messages.py
 
-$(READY): requirements.lock pyproject.toml hatch_build.py $(CATALOGUES)
+$(READY): requirements.lock pyproject.toml hatch_build.py
 	$(PYTHON) -c 'import sys; sys.exit("spytriage needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+$(COMPILED): $(READY) $(CATALOGUES)  # the program itself; hatch_build.py compiles the translations
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-$(READY_DEV): $(READY) requirements-dev.lock
+$(READY_DEV): $(READY) requirements-dev.lock | $(COMPILED)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
@@ -52,7 +56,7 @@ docs: $(READY_DEV)  ## Build the documentation into site/, in both languages; a 
 reference: $(READY_DEV)  ## Write the pages of docs/reference that follow from the program.
 	$(VENV)/bin/python tools/make_reference.py
 
-kit: $(READY)  ## All that a laptop without a network needs, in kit/: carry it there on a stick.
+kit: $(COMPILED)  ## All that a laptop without a network needs, in kit/: carry it there on a stick.
 	tools/make-kit $(VENV) kit
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -39,6 +39,8 @@ def sections(found: Mapping[str, Result]) -> str:
     blocks += [*map(_modules, [one for one in phones if "mvt" in one and not one["encrypted"]][-1:])]
     if "startup" in found:
         blocks.append(_startup(found["startup"]))
+    if "batch" in found:
+        blocks.append(_batch(found["batch"]))
     return "\n".join(blocks)
 
 
@@ -152,6 +154,17 @@ def _startup(one: Result) -> str:
     return (
         f"### Start-up\n\n    {one['command']}\n\nThe median of {one['runs']} runs. {_machine(one)}\n\n"
         f"{table(['', 'processor', 'wall'], rows)}"
+    )
+
+
+def _batch(one: Result) -> str:
+    rows = [
+        ["one at a time", _seconds(one["one"]), ""],
+        ["two at once", _seconds(one["two"]), _ratio(one["one"], one["two"])],
+    ]
+    return (
+        f"### Many phones\n\n    {one['command']}\n\n{one['phones']} {one['size']} phones with `spytriage batch`. "
+        f"The median of {one['runs']} runs. {_machine(one)}\n\n{table(['', 'wall', 'times as fast'], rows)}"
     )
 
 

@@ -327,7 +327,7 @@ def test_a_language_that_is_not_there_is_told_once_and_english_is_used(tmp_path:
     done = run(tmp_path, "-m", "spytriage", "consent", "show", "none.yaml", "--lang", "de", LC_ALL="es_MX.UTF-8")
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "There is no translation into de. Used instead: en. There is: en, es, pt_BR, fr, ar.\n"
+        f"There is no translation into de. Used instead: en. There is: {', '.join(LANGUAGES)}.\n"
     )
     assert done.stderr.count("translation") == 1
     assert "What to do:" in done.stderr

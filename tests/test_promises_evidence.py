@@ -22,6 +22,7 @@ from spytriage.cli import _root
 from spytriage.cli.password import VARIABLE
 from spytriage.demo import DEMO_PASSWORD, write_phone
 from spytriage.demo.android import write_android_phone
+from spytriage.handoff import REQUIRED
 from spytriage.indicators.data import data_file
 from spytriage.report import write_report
 from spytriage.source.kinds import KINDS
@@ -250,6 +251,10 @@ CASES: Mapping[str, Case] = {
     "review show": Case((_H, f"{_E}/review")),
     "report render": Case((f"{_H}/report.json", "--format", "csv")),
     "unseal": Case((f"{_E}/sealed/evidence.age", "-i", f"{_E}/key.txt")),
+    "recheck": Case(
+        (f"{_E}/sealed", "-i", f"{_E}/set.stix2", "--identity", f"{_E}/key.txt", "-o", "addenda"), frozenset({0, 3, 5})
+    ),
+    "forget": Case((_H, "--now", "--yes"), adds=frozenset({"handoff", *(f"handoff/{name}" for name in REQUIRED)})),
 }
 
 

@@ -250,6 +250,7 @@ def unwrapped(path: Path) -> str:
 @pytest.mark.parametrize("finding", FindingId)
 def test_every_finding_has_a_page_that_says_the_same_as_the_report(language: str, finding: FindingId) -> None:
     path = PAGES[language] / "findings" / f"{finding}.md"
+    assert path.exists(), "copy the page of a finding of the same trace"
     headings = re.findall(r"^#+ .*", path.read_text(encoding="utf-8"), re.MULTILINE)
     text, page = texts.finding_text(finding), unwrapped(path)
     assert headings == [f"# {text.title}", *(f"## {heading}" for heading in HEADINGS[language])]
@@ -271,7 +272,8 @@ def test_a_page_names_the_grade_and_the_research_behind_it(finding: FindingId) -
 @pytest.mark.parametrize("code", DOCUMENTED)
 def test_the_index_lists_every_finding(code: str) -> None:
     index = (PAGES[code] / "findings" / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| \[([\w-]+)\]\(\1\.md\)", index, re.MULTILINE) == list(FindingId)
+    rows = re.findall(r"^\| \[([\w-]+)\]\(\1\.md\)", index, re.MULTILINE)
+    assert rows == [*map(str, FindingId)], "a row for each member of FindingId, in its order"
 
 
 @pytest.mark.parametrize("code", DOCUMENTED)

@@ -80,6 +80,7 @@ class FindingId(StrEnum):
     LOOSE_MATCH = "loose-match"
     USAGE_RECORD_MANIPULATED = "usage-record-manipulated"
     USAGE_RECORD_GAP = "usage-record-gap"
+    PROCESS_WITHOUT_FILE = "process-without-file"
     LOOKUP_MALFORMED = "lookup-malformed"
     CALENDAR_EXPLOIT_PATTERN = "calendar-exploit-pattern"
     ATTACHMENT_ODD_PATH = "attachment-odd-path"
@@ -204,6 +205,7 @@ KINDS: dict[FindingId, FindingKind] = {
             source=_CITIZEN_LAB_2021,
         ),
         FindingKind(FindingId.USAGE_RECORD_GAP, Trace.ANOMALY, Level.LOW, (Benign.CLEAN_UP, Benign.OS_UPDATE)),
+        FindingKind(FindingId.PROCESS_WITHOUT_FILE, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.OS_UPDATE)),
         FindingKind(FindingId.LOOKUP_MALFORMED, Trace.ANOMALY, Level.HIGH, (Benign.OS_UPDATE,), source=_AMNESTY_2021),
         FindingKind(
             FindingId.CALENDAR_EXPLOIT_PATTERN,

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ from spytriage.models import (
 from spytriage.redaction import Policy
 from spytriage.redaction.tripwire import Secret, Tripwire, secrets_of
 from spytriage.report import RENDERERS, render, write_report
+from spytriage.report.help_lines import help_lines
 
 if TYPE_CHECKING:
     from spytriage.pipeline import Check, Examined
@@ -141,17 +142,11 @@ def _require_published(report: Report, request: Check) -> None:
 
 def _tripwire(request: Check, examined: Examined, report: Report) -> Tripwire:
     findings = [finding for raw in examined.behind.values() for finding in raw]
-    reference = _reference(report, request.policy)
     shown = {indicator.key: indicator for finding in report.findings for indicator in finding.indicators}
     return Tripwire.make(
         itertools.chain(secrets_of(findings, request.policy), _about_this_machine(request, examined)),
         published=_published(shown.values(), report, request),
-        fixed=(
-            *render(reference, request.index.objects).values(),
-            *_everywhere_else(reference).values(),
-            *_days(findings, request.policy),
-            *every_message(),  # also what only a longer report says
-        ),
+        fixed=_own_words(request, findings, report),
         digests=[
             *(loaded.sha256 for loaded in report.sets),
             report.redaction.policy_sha256,
@@ -209,6 +204,18 @@ def _days(findings: Iterable[Finding], policy: Policy) -> Iterator[str]:
 
 
 # --- The report's own words -------------------------------------------------------------------------------------
+
+
+def _own_words(request: Check, findings: Sequence[Finding], report: Report) -> Iterator[str | bytes]:
+    """Yield what a report says that no record of the phone went into; what costs least to make comes first."""
+    contacts = (line.contact for line in help_lines())
+    labels = (artefact_of(module).label for module in request.policy.modules)
+    fields = (field for module in request.policy.modules for field in request.policy.rules_for(module))
+    codes = (f' "{word}"' for word in dict.fromkeys((*MatchRule, *Fact, *Term, *labels, *fields)))  # as report.json has
+    yield "\n".join((*_days(findings, request.policy), *every_message(), *contacts, *codes))
+    reference = _reference(report, request.policy)
+    yield from _everywhere_else(reference).values()
+    yield from render(reference, request.index.objects).values()
 
 
 def _reference(report: Report, policy: Policy) -> Report:

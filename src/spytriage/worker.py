@@ -6,10 +6,12 @@ matcher and the engine, which do not know each other.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from spytriage.scan.guard import (
@@ -46,6 +48,7 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
 
     guard = Guard(*folders)
     guard.lock()
+    _put_off("requests")  # MVT imports it, and a worker has no use for it
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
     from spytriage.findings import time_of, was_sent  # noqa: PLC0415
     from spytriage.indicators.kept import reduced  # noqa: PLC0415
@@ -66,6 +69,19 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     if engine.prepare(extra_modules):
         while True:
             engine.run(Run.from_line(requests.get()))
+
+
+def _put_off(package: str) -> None:
+    """Have a package imported only when something of it is asked for."""
+    stand_in = ModuleType(package)
+
+    def first_use(name: str) -> Any:
+        if sys.modules[package] is stand_in:
+            del sys.modules[package]
+        return getattr(importlib.import_module(package), name)
+
+    stand_in.__getattr__ = first_use  # type: ignore[method-assign]
+    sys.modules.setdefault(package, stand_in)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,16 @@ from typing import Any
 
 from spytriage.custody import Event, Role, append
 from spytriage.finding_kinds import Level
-from spytriage.models import CoverageState, Match, MatchRule, ModuleCoverage, RawAlert, Reason
+from spytriage.models import (
+    CoverageState,
+    LookUp,
+    Match,
+    MatchRule,
+    ModuleCoverage,
+    Observable,
+    RawAlert,
+    Reason,
+)
 from spytriage.report import to_json
 from spytriage.scan import protocol
 from spytriage.scan.refusals import Refusal
@@ -147,8 +156,10 @@ def _messages() -> list[bytes]:
         "Datausage", Level.MEDIUM, "gap", "", {"proc_name": "x", "wwan_in": 1.5, "first_isodate": "x"}, None
     )
     messages = (
-        protocol.Planned(("SMS", "Calls"), "2026.10.26"), protocol.Started("SMS"), protocol.CopiedToDisk(),
-        protocol.Finished(), protocol.Refused(Refusal.DAMAGED), alert, usage,
+        protocol.Planned((("SMS",), ("Calls",)), {"Old": Reason.DISABLED}, ("SMS", "Calls", "Old"), "2026.10.26"),
+        protocol.Started("SMS"), protocol.ReadSoFar("SMS", 4096), protocol.CopiedToDisk(),
+        protocol.Observed("SMS", (Observable(LookUp.URL, "bad.example.org", "SMS", None, 2),), 1),
+        protocol.Refused(Refusal.DAMAGED), alert, usage,
         ModuleCoverage("SMS", CoverageState.UNREADABLE, 3, Reason.DAMAGED, "KeyError"),
     )  # fmt: skip
     places = {

@@ -228,7 +228,7 @@ def _keybag(data: bytes, folder: Path) -> None:
 
 @_target()
 def _manifest_entry(data: bytes, folder: Path) -> None:
-    backup_files._is_empty(data)
+    backup_files._size(data)
 
 
 @_target(RefusedError, longest=65_536)

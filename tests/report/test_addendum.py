@@ -71,6 +71,13 @@ def test_the_schema_describes_every_field_and_admits_no_other() -> None:
     walk(SCHEMA)
 
 
+def test_the_schema_has_the_words_of_the_schema_of_a_report() -> None:
+    report = json.loads(files("spytriage.report").joinpath("schema/report-1.json").read_text("utf-8"))
+    for name, words in SCHEMA["$defs"].items():
+        if "enum" in words:
+            assert words == report["$defs"][name], f"addendum-1.json and report-1.json: $defs.{name}"
+
+
 @pytest.mark.parametrize("report", samples.EVERY_OUTCOME, ids=lambda report: report.outcome.value)
 @pytest.mark.parametrize("depth", Depth)
 def test_every_addendum_follows_its_schema(report: Report, depth: Depth) -> None:
@@ -90,7 +97,7 @@ def test_the_manifest_holds_the_digest_of_every_other_file() -> None:
 def test_the_page_runs_nothing_and_loads_nothing(language: str) -> None:
     with using_language(language):
         page = render_addendum(addendum_of(samples.hostile()[0]), None)["addendum.html"].decode()
-    assert f'<html lang="{language}">' in page
+    assert f'<html lang="{language}" dir="ltr"' in page
     assert "default-src &#39;none&#39;" in page
     found = _Tags()
     found.feed(page)

@@ -14,9 +14,8 @@ from spytriage.indicators.kept import reduced
 from spytriage.models import CoverageState, LookUp, ModuleCoverage, Observable
 from spytriage.scan import observing
 from spytriage.scan.observing import Recorder
-from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Observed, Planned, Started, decode, encode
+from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Observed, Planned, decode, encode
 from spytriage.scan.supervisor import _Ledger
-from tests.tools import Recorder as Progress
 
 
 def recorder(module: str = "SafariHistory") -> Recorder:
@@ -138,20 +137,14 @@ def test_what_no_worker_says_is_refused(row: str) -> None:
 
 class TestTheLedger:
     def ledger(self) -> _Ledger:
-        ledger = _Ledger()
-        ledger.take(Planned(("SMS", "Manifest"), "1"), Progress())
-        ledger.take(Started("SMS"), Progress())
+        ledger = _Ledger(plan=Planned((("SMS",),), {}, ("SMS",), "1"))
+        ledger.coverage["SMS"] = ModuleCoverage("SMS", CoverageState.CHECKED, 1)
         return ledger
-
-    def test_refuses_look_ups_of_a_module_that_is_not_running(self) -> None:
-        with pytest.raises(BadMessageError):
-            self.ledger().take(Observed("Manifest", ()), Progress())
 
     def test_keeps_no_more_than_its_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("spytriage.scan.supervisor.MOST_OBSERVABLES", 2)
         ledger, one = self.ledger(), Observable(LookUp.URL, "example.org", "SMS", None, 1)
-        ledger.take(Observed("SMS", (one, one, one), 4), Progress())
-        ledger.take(ModuleCoverage("SMS", CoverageState.CHECKED, 1), Progress())
+        ledger.keep(Observed("SMS", (one, one, one), 4))
         kept = ledger.result(keep=True).kept
         assert kept is not None
         assert (len(kept.observables), kept.left_out) == (2, {"SMS": 5})

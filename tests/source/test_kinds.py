@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from spytriage.artefacts import ALWAYS_HELD
 from spytriage.demo import DemoPhone
 from spytriage.errors import SpytriageError
+from spytriage.report import texts
 from spytriage.source import recognise
+from spytriage.source.kinds import KINDS
 from tests.acquisitions import (
     MAKERS,
     SMS_ENTRY,
@@ -50,6 +53,16 @@ def made(tmp_path: Path, phone: Path, android_phone: Phones) -> dict[str, list[P
         "ios-filesystem": [dump, tarred(dump, packed / "7", mode="w"), tarred(dump, packed / "8", "dump/"),
                            zipped(dump, packed / "9")],
     }  # fmt: skip
+
+
+def test_a_kind_is_known_in_every_place_that_tells_kinds_apart(made: dict[str, list[Path]]) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    pages = [(docs / page).read_text("utf-8") for page in ("reference/sources.md", "es/reference/sources.md")]
+    for name in ("ios-backup", *(kind.name for kind in KINDS)):
+        assert name in made, f"{name}: make one above, and in tests/acquisitions.py"
+        assert name in ALWAYS_HELD, f"{name}: artefacts.ALWAYS_HELD says what each one holds"
+        assert texts.source_text(name) != name, f"{name}: report.texts._SOURCES says what people call it"
+        assert all(f"## `{name}`" in page and f"| `{name}` |" in page for page in pages), f"{name}: sources.md, twice"
 
 
 def test_every_kind_is_recognised_among_all_others(made: dict[str, list[Path]]) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 
-import yaml
-
 from spytriage.indicators.data import data_file
+from spytriage.yamltext import loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class CatalogueEntry:
 @cache
 def catalogue() -> tuple[CatalogueEntry, ...]:
     """Return the entries of the catalogue, in its order."""
-    rows = yaml.safe_load(data_file("catalogue.yaml").read_text(encoding="utf-8"))["sets"]
+    rows = loaded(data_file("catalogue.yaml").read_bytes())["sets"]
     return tuple(CatalogueEntry(**row) for row in rows)
 
 

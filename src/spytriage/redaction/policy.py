@@ -20,6 +20,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _, deferred
 from spytriage.models import CodeName, PseudonymKind, TimePrecision
 from spytriage.redaction.generalise import GENERALISERS, Generaliser
+from spytriage.yamltext import loaded
 
 if TYPE_CHECKING:
     import yaml
@@ -146,11 +147,8 @@ def _custom(text: bytes, path: Path) -> Policy:
 
 @cache
 def _table() -> tuple[bytes, Modules]:
-    import yaml  # noqa: PLC0415
-
     text = (files("spytriage.redaction") / "policies" / "table.yaml").read_bytes()
-    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
-    return text, {module: dict(_table_rules(forms)) for module, forms in data.items()}
+    return text, {module: dict(_table_rules(forms)) for module, forms in loaded(text).items()}
 
 
 def _table_rules(forms: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[CodeName, Rule]]:

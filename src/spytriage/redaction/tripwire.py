@@ -16,6 +16,7 @@ import base64
 import binascii
 import hashlib
 import html
+import itertools
 import json
 import re
 import unicodedata
@@ -79,7 +80,8 @@ def _texts(value: Any) -> Iterator[str]:
 _ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"\s{2,}|[^\S ]")  # what a single space does not stand for yet
+_STRETCH = re.compile(r"[^>,]+[>,]*|[>,]+")  # all of a text, in pieces that end in the same places of its views
 _NUMBER = re.compile(r"\d(?:[\s().\-/]{0,2}\d){7,}")
 _DEFANGED = str.maketrans({"[": "", "]": ""})
 
@@ -98,12 +100,19 @@ def _views(text: str) -> Iterator[str]:
     numbers = " ".join(_digits(found.group()) for found in _NUMBER.finditer(text))
     if numbers:
         yield numbers
-    hidden = [*map(_spelt_base64, _BASE64.findall(text)), *map(_spelt_hex, _HEX.findall(text))]
+    hidden = [
+        *map(_spelt_base64, dict.fromkeys(_BASE64.findall(text))),
+        *map(_spelt_hex, dict.fromkeys(_HEX.findall(text))),
+    ]
     for spelt in hidden:
         for one in spelt:
             yield _normal(one)
             if "%" in one:
                 yield _normal(urllib.parse.unquote(one))
+
+
+def _views_of(texts: Iterable[str]) -> Iterator[str]:
+    return itertools.chain.from_iterable(map(_views, texts))
 
 
 def _normal(text: str) -> str:
@@ -150,8 +159,14 @@ def _spelt(data: bytes) -> list[str]:
     return [part for text in texts for part in re.split(r"[\ufffd\x00-\x1f]+", text) if len(part) >= GRAM]
 
 
-def _grams(text: str) -> set[str]:
-    return {text[start : start + GRAM] for start in range(len(text) - GRAM + 1)}
+def _grams(texts: Iterable[str]) -> set[str]:
+    """Return the grams of texts that are much alike, as the views of one output are.
+
+    They share most of their stretches, and each one is cut up once: with as much of what follows it as a gram that
+    begins in it reaches into.
+    """
+    stretches = {text[found.start() : found.end() + GRAM - 1] for text in texts for found in _STRETCH.finditer(text)}
+    return {text[start : start + GRAM] for text in stretches for start in range(len(text) - GRAM + 1)}
 
 
 def _counts_alike(text: str) -> str:
@@ -235,13 +250,32 @@ _ENCRYPTED = b"age-encryption.org/"  # how a file that age encrypted begins
 _DIGEST_START = 16  # the HTML shows so many digits of one
 
 
+class _Remembered:
+    """Texts that are made when somebody first gets that far, and kept."""
+
+    def __init__(self, texts: Iterable[str | bytes]) -> None:
+        self._kept: list[str] = []
+        self._others = iter(texts)
+
+    def __iter__(self) -> Iterator[str]:
+        for place in itertools.count():
+            if place == len(self._kept):
+                try:
+                    text = next(self._others)
+                except StopIteration:
+                    return
+                text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+                self._kept.append(f"\n{text}\n")  # words of their own, as they are in an output
+            yield self._kept[place]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Tripwire:
     """Stops an output that holds something of the phone."""
 
     secrets: tuple[Secret, ...]
     published: str  # texts of the published sets
-    fixed: str  # the report's own words
+    fixed: Iterable[str]  # the report's own words, rendered only as far as something has to be looked for in them
     digests: frozenset[str]  # SHA-256 values that stand in the report by right, and how each begins
 
     @classmethod
@@ -258,16 +292,15 @@ class Tripwire:
         Args:
             secrets: what must not leave.
             published: texts that anybody can read in the indicator sets.
-            fixed: outputs that no record of the phone went into.
+            fixed: outputs that no record of the phone went into, what explains most first.
             digests: SHA-256 values (hexadecimal) that the report shows.
         """
         unique = {secret.text: secret for secret in secrets}
-        texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in fixed)
         return cls(
             secrets=tuple(unique.values()),
             # Also as report.json writes them: MVT's messages quote an indicator in the same way.
             published="".join(f'{text}\n: "{text}"\n' for text in published),
-            fixed="\n".join(texts),
+            fixed=_Remembered(fixed),
             digests=frozenset(digests) | {digest[:_DIGEST_START] for digest in digests},
         )
 
@@ -294,23 +327,21 @@ class Tripwire:
                         raise _tripped(name, _("no field"), shape.name)
 
     def _is_public(self, text: str) -> bool:
-        return text in self.published or text in self.fixed
+        return text in self.published or any(text in words for words in self.fixed)
 
     def _check_sealed_texts(self, texts: Mapping[str, str]) -> None:
-        written = {name: set().union(*map(_grams, _views(text))) for name, text in texts.items()}
-        everything: set[str] = set().union(*written.values())
-        for view in (*_views(self.fixed), *_views(self.published)):
-            everything -= _grams(view)
-        everything = {gram for gram in everything if _telling(gram)}
-        sentences = _counts_alike(_normal(self.fixed))
-        for secret in self.secrets:
-            if len(secret.text) < GRAM:
-                continue
-            for view in _views(secret.text):
-                for gram in sorted(everything & _grams(view)):
-                    if not _is_words_and_a_count(gram, sentences):
-                        output = next(name for name, grams in written.items() if gram in grams)
-                        raise _tripped(output, secret.field, "sealed-text")
+        sealed = [secret for secret in self.secrets if len(secret.text) >= GRAM]
+        shared = _grams(_views_of(secret.text for secret in sealed)) & _grams(_views_of(texts.values()))
+        found = {gram for gram in shared if _telling(gram)} - _grams(_views(self.published))
+        for words in self.fixed if found else ():
+            sentences = _counts_alike(_normal(words))
+            found = {gram for gram in found if not _is_words_and_a_count(gram, sentences)} - _grams(_views(words))
+            if not found:
+                break  # before more words are rendered
+        for secret in sealed:
+            for gram in sorted(found & _grams(_views(secret.text))):
+                output = next(name for name, text in texts.items() if gram in _grams(_views(text)))
+                raise _tripped(output, secret.field, "sealed-text")
 
 
 def _without_digests(text: str, digests: frozenset[str]) -> str:

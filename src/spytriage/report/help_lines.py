@@ -7,6 +7,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from spytriage.yamltext import loaded
+
 _FILE = Path(__file__).parent / "help_lines.yaml"
 
 ENDONYMS = {"ar": "العربية", "en": "English", "es": "español", "fr": "français", "pt": "português", "ru": "русский"}
@@ -29,7 +31,5 @@ class HelpLine:
 @cache
 def help_lines() -> tuple[HelpLine, ...]:
     """Return every entry, in the order of the file."""
-    import yaml  # noqa: PLC0415 (slow to import)
-
-    entries = yaml.safe_load(_FILE.read_text("utf-8"))
+    entries = loaded(_FILE.read_bytes())
     return tuple(HelpLine(**{**entry, "languages": tuple(entry["languages"])}) for entry in entries)

@@ -10,9 +10,13 @@ The bundle is in English whatever the language of the check, so that the same re
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from spytriage.jsontext import is_nested_beyond, readable
@@ -125,8 +129,6 @@ def _sighted(report: Report) -> dict[str, _Sighted]:
 
 def _as_published(object_id: str, objects: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the published object unchanged when it is a valid STIX 2.1 indicator, else None."""
-    import stix2  # noqa: PLC0415 (slow to import; a report without a match does not need it)
-
     published = dict(objects.get(object_id, {}))
     if (published.get("type"), published.get("spec_version"), published.get("id")) != (
         "indicator",
@@ -140,10 +142,27 @@ def _as_published(object_id: str, objects: Mapping[Any, Mapping[str, Any]]) -> d
         # NaN and half characters are not JSON.
         if len(json.dumps(published, ensure_ascii=False, allow_nan=False).encode()) > _LARGEST_OBJECT:
             return None
-        stix2.parse(published, allow_custom=False, version="2.1")
+        _stix2().parse(published, allow_custom=False, version="2.1")
     except Exception:  # noqa: BLE001 (a hostile object makes stix2 raise nearly anything; all of it means no)
         return None
     return published
+
+
+@cache
+def _stix2() -> Any:
+    """Return the STIX library, which is slow to import: a report without a match does not need it.
+
+    Half of that time goes into an HTTP library, for a TAXII client that nothing here uses: it gets an empty one.
+    """
+    http, exceptions = ModuleType("requests"), ModuleType("requests.exceptions")
+    exceptions.HTTPError = OSError  # type: ignore[attr-defined]
+    stand_ins = {} if "requests" in sys.modules else {"requests": http, "requests.exceptions": exceptions}
+    sys.modules |= stand_ins
+    try:
+        return importlib.import_module("stix2")
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
 
 
 def _rebuilt(object_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> dict[str, Any]:

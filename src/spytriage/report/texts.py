@@ -332,6 +332,18 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
         ),
         next_step=_COMPARE,
     ),
+    FindingId.PROCESS_WITHOUT_FILE: FindingText(
+        title=deferred("A program that used data has no file"),
+        seen=deferred(
+            "The records of data use name a process, or leave its name empty, and the copy of the phone's files "
+            "holds no program of that name."
+        ),
+        meaning=deferred(
+            "Many processes of iOS are recorded under another name than their file, and a copy often lacks part of "
+            "the system. Alone it does not say anything about spyware."
+        ),
+        next_step=_COMPARE,
+    ),
     FindingId.LOOKUP_MALFORMED: FindingText(
         title=deferred("An account in Apple's records is malformed"),
         seen=deferred("Apple's record of looked-up accounts holds an entry with bytes that no address has."),

@@ -1,4 +1,4 @@
-"""Runs MVT's commands inside the worker: the only module that imports MVT.
+"""Runs MVT's commands inside the worker: with its part for Android, `mvt_android`, all that imports MVT.
 
 It stands at the seams that MVT has and tells what MVT keeps to itself:
 
@@ -20,7 +20,6 @@ Each work-around says what MVT does, and tests/scan/test_mvt_contract.py notices
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 import sqlite3
@@ -36,23 +35,6 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 import mvt.common.command
-from mvt.android.artifacts.artifact import AndroidArtifact
-from mvt.android.artifacts.getprop import GetProp
-from mvt.android.artifacts.mounts import Mounts
-from mvt.android.artifacts.processes import Processes
-from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
-from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
-from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
-from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
-from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
-from mvt.android.modules.androidqf.base import AndroidQFModule
-from mvt.android.modules.backup import sms as android_sms
-from mvt.android.modules.backup.base import BackupModule
-from mvt.android.modules.bugreport.base import BugReportModule
-from mvt.android.modules.bugreport.mounts import Mounts as BugreportMounts
-from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
-from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
-from mvt.android.parsers.backup import decrypt_master_key
 from mvt.common.alerts import Alert, AlertLevel, AlertStore
 from mvt.common.command import Command
 from mvt.common.indicators import Indicator as MVTIndicator
@@ -80,12 +62,13 @@ from spytriage.finding_kinds import Level
 from spytriage.models import CoverageState, Match, Matcher, ModuleCoverage, RawAlert, Reason
 from spytriage.scan.backup_files import BackupFiles
 from spytriage.scan.copies import Copies
-from spytriage.scan.file_notes import FileNotes, NotOpenedError, json_failures_noted
+from spytriage.scan.file_notes import FileNotes, NotOpenedError
 from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
 from spytriage.scan.observing import Recorder
+from spytriage.scan.patching import Patched
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
@@ -108,25 +91,16 @@ _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Mani
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
 _NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
                 "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
-_EVENTS = {"dns_event", "connect_event", "security_event"}
-
-
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_event(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
-
-
-_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
 # Two modules of one name would be one line of the ledger.
-_OWN_NAMES: dict[type[Any], str] = {android_sms.SMS: "AndroidSMS", BugreportMounts: "BugreportMounts"}
+_OWN_NAMES = {
+    ("mvt.android.modules.backup.sms", "SMS"): "AndroidSMS",
+    ("mvt.android.modules.bugreport.mounts", "Mounts"): "BugreportMounts",
+}
 
 
 def _name(module: type[Any]) -> str:
     """Return the name of a module in the ledger: that of its class, where it is the only one."""
-    return _OWN_NAMES.get(module, str(module.__name__))
+    return _OWN_NAMES.get((module.__module__, module.__name__), str(module.__name__))
 
 
 @dataclass(slots=True)
@@ -247,7 +221,7 @@ class Engine:
 
     def _laid_in(self, folder: Path) -> dict[str, Laid]:
         job = self.job
-        layouts = Layouts(Path(job.path), job.root, folder, job.password, decrypt_master_key)
+        layouts = Layouts(Path(job.path), job.root, folder, job.password, _decrypt_master_key)
         match job.kind:
             case "androidqf":
                 return layouts.androidqf()
@@ -301,12 +275,14 @@ class Engine:
         return _Part(command, notes, lambda: (_sysdiagnose_seam(notes, laid),))
 
     def _android_part(self, name: str, laid: Laid, options: dict[str, Any]) -> _Part:
+        from spytriage.scan import mvt_android  # a check of an iPhone starts without it
+
         notes = FileNotes(laid, below_folder=name == "androidqf")
-        command = self._command(_ANDROID[name], notes, str(laid.folder), options=options)
+        command = self._command(mvt_android.COMMANDS[name], notes, str(laid.folder), options=options)
         return _Part(
             command,
             notes,
-            lambda: (*_android_seams(notes), json_failures_noted(notes, _JSON_LISTS, lambda: self.current)),
+            lambda: mvt_android.seams(notes, lambda: self.current),
         )
 
     def _command(
@@ -454,7 +430,7 @@ class Engine:
 # --- The seams --------------------------------------------------------------------------------------------------
 
 
-def _ios_seams(reading: Reading) -> _Patched:
+def _ios_seams(reading: Reading) -> Patched:
     original_query = IOSExtraction._get_backup_files_from_manifest
 
     def get_backup_file_from_id(module: Any, file_id: str) -> str | None:
@@ -471,7 +447,7 @@ def _ios_seams(reading: Reading) -> _Patched:
         path = module._recovered_sqlite_paths.get(file_path, file_path)
         return reading.connect(Path(path))
 
-    return _Patched(
+    return Patched(
         IOSExtraction,
         _get_backup_file_from_id=get_backup_file_from_id,
         _get_backup_files_from_manifest=get_backup_files_from_manifest,
@@ -492,12 +468,12 @@ class _StoredFiles:
         return path.is_file() and path.resolve().is_relative_to(self._backup)
 
 
-def _stored_files_seam(files: BackupFiles) -> _Patched:
+def _stored_files_seam(files: BackupFiles) -> Patched:
     stored = _StoredFiles(files.backup)
-    return _Patched(IOSExtraction, _get_stored_backup_file_ids=lambda module: stored)  # noqa: ARG005
+    return Patched(IOSExtraction, _get_stored_backup_file_ids=lambda module: stored)  # noqa: ARG005
 
 
-def _redirects_seam() -> _Patched:
+def _redirects_seam() -> Patched:
     """MVT 2026.10.26 compares every redirect with every visit. This finds the same ones by their number."""
 
     def find_injections(module: Any) -> None:
@@ -509,7 +485,7 @@ def _redirects_seam() -> _Patched:
                 for target in visits.get((visit["safari_history_db"], visit["redirect_destination"]), ()):
                     _judge_redirect(module, visit, target)
 
-    return _Patched(SafariHistory, _find_injections=find_injections)
+    return Patched(SafariHistory, _find_injections=find_injections)
 
 
 def _judge_redirect(module: Any, origin: Any, target: Any) -> None:
@@ -529,7 +505,7 @@ def _domain(url: Any) -> str:
         return ""
 
 
-def _observations_seam(reading: Reading) -> _Patched:
+def _observations_seam(reading: Reading) -> Patched:
     original = WebkitResourceLoadStatistics._process_observations_db
 
     def process_observations_db(module: Any, *args: Any, **options: Any) -> None:
@@ -540,7 +516,7 @@ def _observations_seam(reading: Reading) -> _Patched:
             reading.note(Reason.DAMAGED)
             raise
 
-    return _Patched(WebkitResourceLoadStatistics, _process_observations_db=process_observations_db)
+    return Patched(WebkitResourceLoadStatistics, _process_observations_db=process_observations_db)
 
 
 @contextmanager
@@ -565,9 +541,9 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
         read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
 
     with (
-        _Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
-        _Patched(Filesystem, run=run_filesystem),
-        _Patched(ShutdownLog, process_shutdownlog=process_shutdownlog),
+        Patched(IOSExtraction, _get_fs_files_from_patterns=get_fs_files_from_patterns),
+        Patched(Filesystem, run=run_filesystem),
+        Patched(ShutdownLog, process_shutdownlog=process_shutdownlog),
     ):
         yield
 
@@ -583,6 +559,12 @@ def _with_folders(listing: Sequence[tuple[str, float]]) -> Iterator[tuple[str, f
         yield path, time
 
 
+def _decrypt_master_key(*arguments: Any) -> Any:
+    from mvt.android.parsers.backup import decrypt_master_key
+
+    return decrypt_master_key(*arguments)
+
+
 def _filesystem_patterns() -> list[str]:
     """Return every pattern by which a module of a file system dump finds its files."""
     modules = CmdIOSCheckFS(disable_version_check=True, disable_indicator_check=True).modules
@@ -595,133 +577,7 @@ def _filesystem_patterns() -> list[str]:
     return sorted({text.rstrip("/") for texts in lists for text in texts if str(text).startswith("private/")})
 
 
-def _android_seams(notes: FileNotes) -> Sequence[AbstractContextManager[Any]]:
-    return (
-        _file_seams(notes, AndroidQFModule, "parent_path"),
-        _file_seams(notes, BugReportModule, "extract_path"),
-        _file_seams(notes, BackupModule, "backup_path"),
-        _helper_seam(notes),
-        _section_seam(notes, AndroidArtifact, "extract_dumpsys_section"),
-        _section_seam(notes, BugReportModule, "extract_command_section"),
-        _tombstone_seam(notes, "parse_text_record"),
-        _tombstone_seam(notes, "parse_protobuf_record"),
-        _intrusion_logs_seam(notes),
-        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
-        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
-        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
-        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
-    )
-
-
-def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> _Patched:
-    by_pattern = base._get_files_by_pattern
-
-    def get_files_by_pattern(module: Any, pattern: str) -> Sequence[str]:
-        return notes.matched(pattern, by_pattern(module, pattern))
-
-    def get_file_content(module: Any, file_path: str) -> bytes:
-        path = notes.readable_file(Path(getattr(module, folder), file_path))
-        return path.read_bytes() if base is BackupModule else notes.as_text(path)
-
-    return _Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
-
-
-def _helper_seam(notes: FileNotes) -> _Patched:
-    """The phone's time zone is no artefact of the modules that ask for it."""
-    original = AndroidQFModule._get_device_timezone
-
-    def get_device_timezone(module: Any) -> Any:
-        with notes.helping():
-            return original(module)
-
-    return _Patched(AndroidQFModule, _get_device_timezone=get_device_timezone)
-
-
-def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> _Patched:
-    """A dump may lack the part that a module reads: MVT takes that for a part without entries."""
-    original = getattr(owner, name)
-
-    def extract(*args: Any, **options: Any) -> Any:
-        text = original(*args, **options)
-        texts = (str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args))
-        notes.section(*texts, is_binary=isinstance(text, bytes))
-        return text
-
-    return _Patched(owner, **{name: staticmethod(extract)})
-
-
-def _tombstone_seam(notes: FileNotes, name: str) -> _Patched:
-    """MVT keeps what went wrong with a crash record in the record, or nowhere."""
-    original = getattr(TombstoneCrashArtifact, name)
-
-    def parse(*args: Any) -> Any:
-        try:
-            return original(*args)
-        except Exception:
-            notes.note(Reason.DAMAGED)
-            raise
-
-    return _Patched(TombstoneCrashArtifact, **{name: parse})
-
-
-def _intrusion_logs_seam(notes: FileNotes) -> _Patched:
-    """MVT reads these logs once for all modules, and passes over lines that do not parse."""
-    load = IntrusionLogsModule.load_all_events
-
-    def collect_txt(module: Any, source: str) -> None:
-        if module.il_events_by_type is None:
-            paths = sorted(Path(source).rglob("*.txt"))
-            module.il_files = [(path.name, notes.as_text(path).decode()) for path in paths]
-
-    def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
-        with json_failures_noted(notes, {"": _is_event}, str):
-            events: dict[str, list[dict[str, Any]]] = load(module, source)
-        notes.keep(len(module.il_files))
-        return events
-
-    return _Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
-
-
-def _event_seam(notes: FileNotes, module: type[Any]) -> _Patched:
-    """MVT passes over an event with a value that it did not expect."""
-    original = module.process_event
-
-    def process_event(self: Any, event: dict[str, Any]) -> None:
-        try:
-            original(self, event)
-        except Exception:
-            notes.note(Reason.DAMAGED)
-            raise
-
-    return _Patched(module, process_event=process_event)
-
-
-def _last_line_seam(
-    notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], object], name: str = "parse"
-) -> _Patched:
-    """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
-    original = inspect.getattr_static(artifact, name)
-
-    def parse(*args: Any) -> Any:
-        lines = [line for line in args[-1 if name == "parse" else 0].splitlines() if line.strip()]
-        if lines and not is_whole(lines[0], lines[-1]):
-            notes.note(Reason.DAMAGED)
-        return original(*args)
-
-    return _Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
-
-
 # --- Commands that differ from MVT's ----------------------------------------------------------------------------
-
-
-class _AndroidQF(CmdAndroidCheckAndroidQF):
-    def _get_file_content(self, file_path: str) -> bytes:
-        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
-        folder = Path(self.target_path).absolute()
-        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
-
-    def finish(self) -> None:
-        """What is nested is a part of its own: MVT would read it past our seams."""
 
 
 class _SysdiagnoseModule(MVTModule):
@@ -742,15 +598,7 @@ class _Sysdiagnose(Command):
         ]
 
 
-_ANDROID: Mapping[str, type[Any]] = {
-    "androidqf": _AndroidQF,
-    "bugreport": CmdAndroidCheckBugreport,
-    "backup": CmdAndroidCheckBackup,
-    "intrusion-logs": CmdAndroidCheckIntrusionLogs,
-}
-
-
-def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
+def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> Patched:
     def run(module: Any) -> None:
         files = sorted(path for path in laid.folder.rglob("*") if not path.is_dir())
         for pattern in module.parser.patterns:
@@ -765,23 +613,7 @@ def _sysdiagnose_seam(notes: FileNotes, laid: Laid) -> _Patched:
                 except ValueError:
                     notes.note(Reason.DAMAGED)
 
-    return _Patched(_SysdiagnoseModule, run=run)
-
-
-class _Patched:
-    """Replaces attributes of a class for the length of a block."""
-
-    def __init__(self, owner: type[Any], **replacements: Any) -> None:
-        self._owner, self._new = owner, replacements
-        self._old = {name: inspect.getattr_static(owner, name) for name in replacements}
-
-    def __enter__(self) -> None:
-        for name, value in self._new.items():
-            setattr(self._owner, name, value)
-
-    def __exit__(self, *exc: object) -> None:
-        for name, value in self._old.items():
-            setattr(self._owner, name, value)
+    return Patched(_SysdiagnoseModule, run=run)
 
 
 def _classify(error: Exception) -> tuple[CoverageState, Reason, str]:

@@ -1,0 +1,185 @@
+"""What MVT has for Android, and the seams in it: the part of `mvt_engine` that a check of an iPhone does without."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from mvt.android.artifacts.artifact import AndroidArtifact
+from mvt.android.artifacts.getprop import GetProp
+from mvt.android.artifacts.mounts import Mounts
+from mvt.android.artifacts.processes import Processes
+from mvt.android.artifacts.tombstone_crashes import TombstoneCrashArtifact
+from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
+from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
+from mvt.android.cmd_check_bugreport import CmdAndroidCheckBugreport
+from mvt.android.cmd_check_intrusion_logs import CmdAndroidCheckIntrusionLogs
+from mvt.android.modules.androidqf.base import AndroidQFModule
+from mvt.android.modules.backup.base import BackupModule
+from mvt.android.modules.bugreport.base import BugReportModule
+from mvt.android.modules.intrusion_logs import INTRUSION_LOGS_MODULES
+from mvt.android.modules.intrusion_logs.base import IntrusionLogsModule
+
+from spytriage.models import Reason
+from spytriage.scan.file_notes import FileNotes, json_failures_noted
+from spytriage.scan.layouts import Laid
+from spytriage.scan.patching import Patched
+
+_EVENTS = {"dns_event", "connect_event", "security_event"}
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
+
+
+_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
+
+
+def seams(notes: FileNotes, current: Callable[[], str]) -> Sequence[AbstractContextManager[Any]]:
+    """Return what is in place while MVT reads a folder.
+
+    Args:
+        notes: takes down what is read.
+        current: names the module that runs.
+    """
+    return (
+        _file_seams(notes, AndroidQFModule, "parent_path"),
+        _file_seams(notes, BugReportModule, "extract_path"),
+        _file_seams(notes, BackupModule, "backup_path"),
+        _helper_seam(notes),
+        _section_seam(notes, AndroidArtifact, "extract_dumpsys_section"),
+        _section_seam(notes, BugReportModule, "extract_command_section"),
+        _tombstone_seam(notes, "parse_text_record"),
+        _tombstone_seam(notes, "parse_protobuf_record"),
+        _intrusion_logs_seam(notes),
+        *(_event_seam(notes, module) for module in INTRUSION_LOGS_MODULES),
+        _last_line_seam(notes, Processes, lambda first, last: len(last.split()) >= len(first.split())),
+        _last_line_seam(notes, GetProp, lambda _first, last: last.rstrip().endswith("]")),
+        _last_line_seam(notes, Mounts, lambda _first, last: re.search(r" - \S+ \S+ \S+\s*$", last), "parse_mountinfo"),
+        json_failures_noted(notes, _JSON_LISTS, current),
+    )
+
+
+def _file_seams(notes: FileNotes, base: type[Any], folder: str) -> Patched:
+    by_pattern = base._get_files_by_pattern
+
+    def get_files_by_pattern(module: Any, pattern: str) -> Sequence[str]:
+        return notes.matched(pattern, by_pattern(module, pattern))
+
+    def get_file_content(module: Any, file_path: str) -> bytes:
+        path = notes.readable_file(Path(getattr(module, folder), file_path))
+        return path.read_bytes() if base is BackupModule else notes.as_text(path)
+
+    return Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
+
+
+def _helper_seam(notes: FileNotes) -> Patched:
+    """The phone's time zone is no artefact of the modules that ask for it."""
+    original = AndroidQFModule._get_device_timezone
+
+    def get_device_timezone(module: Any) -> Any:
+        with notes.helping():
+            return original(module)
+
+    return Patched(AndroidQFModule, _get_device_timezone=get_device_timezone)
+
+
+def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> Patched:
+    """A dump may lack the part that a module reads: MVT takes that for a part without entries."""
+    original = getattr(owner, name)
+
+    def extract(*args: Any, **options: Any) -> Any:
+        text = original(*args, **options)
+        texts = (str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args))
+        notes.section(*texts, is_binary=isinstance(text, bytes))
+        return text
+
+    return Patched(owner, **{name: staticmethod(extract)})
+
+
+def _tombstone_seam(notes: FileNotes, name: str) -> Patched:
+    """MVT keeps what went wrong with a crash record in the record, or nowhere."""
+    original = getattr(TombstoneCrashArtifact, name)
+
+    def parse(*args: Any) -> Any:
+        try:
+            return original(*args)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return Patched(TombstoneCrashArtifact, **{name: parse})
+
+
+def _intrusion_logs_seam(notes: FileNotes) -> Patched:
+    """MVT reads these logs once for all modules, and passes over lines that do not parse."""
+    load = IntrusionLogsModule.load_all_events
+
+    def collect_txt(module: Any, source: str) -> None:
+        if module.il_events_by_type is None:
+            paths = sorted(Path(source).rglob("*.txt"))
+            module.il_files = [(path.name, notes.as_text(path).decode()) for path in paths]
+
+    def load_all_events(module: Any, source: str) -> dict[str, list[dict[str, Any]]]:
+        with json_failures_noted(notes, {"": _is_event}, str):
+            events: dict[str, list[dict[str, Any]]] = load(module, source)
+        notes.keep(len(module.il_files))
+        return events
+
+    return Patched(IntrusionLogsModule, collect_txt=collect_txt, load_all_events=load_all_events)
+
+
+def _event_seam(notes: FileNotes, module: type[Any]) -> Patched:
+    """MVT passes over an event with a value that it did not expect."""
+    original = module.process_event
+
+    def process_event(self: Any, event: dict[str, Any]) -> None:
+        try:
+            original(self, event)
+        except Exception:
+            notes.note(Reason.DAMAGED)
+            raise
+
+    return Patched(module, process_event=process_event)
+
+
+def _last_line_seam(
+    notes: FileNotes, artifact: type[Any], is_whole: Callable[[str, str], object], name: str = "parse"
+) -> Patched:
+    """MVT passes over lines that it cannot read. Where the last one is such a line, the text was cut."""
+    original = inspect.getattr_static(artifact, name)
+
+    def parse(*args: Any) -> Any:
+        lines = [line for line in args[-1 if name == "parse" else 0].splitlines() if line.strip()]
+        if lines and not is_whole(lines[0], lines[-1]):
+            notes.note(Reason.DAMAGED)
+        return original(*args)
+
+    return Patched(artifact, **{name: staticmethod(parse) if isinstance(original, staticmethod) else parse})
+
+
+class _AndroidQF(CmdAndroidCheckAndroidQF):
+    def _get_file_content(self, file_path: str) -> bytes:
+        """Read what describes the acquisition, which MVT does before its modules; a pipe would hang it."""
+        folder = Path(self.target_path).absolute()
+        return FileNotes(Laid(folder)).readable_file(folder.parent / file_path).read_bytes()
+
+    def finish(self) -> None:
+        """What is nested is a part of its own: MVT would read it past our seams."""
+
+
+COMMANDS: Mapping[str, type[Any]] = {
+    "androidqf": _AndroidQF,
+    "bugreport": CmdAndroidCheckBugreport,
+    "backup": CmdAndroidCheckBackup,
+    "intrusion-logs": CmdAndroidCheckIntrusionLogs,
+}
+"""MVT's command for each part of an acquisition, by its name in `layouts`."""

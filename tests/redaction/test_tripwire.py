@@ -1,0 +1,71 @@
+"""The tripwire looks at stretches that texts share once; what it decides is what a look at every gram decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from spytriage.errors import SpytriageError
+from spytriage.redaction import tripwire
+from spytriage.redaction.tripwire import GRAM, Secret, Tripwire
+
+PIECES = st.sampled_from([
+    "a", "b c", "nos vemos", "la plaza", " ", "  ", "\n", "\t", "\u00a0", ", ", ">", ">>", "<p>", ",,", "[.]", "[", "]",
+    "&amp;", "&#97;", "%61", "%20", "+", "\\u0061", "\\n", "12", "7 more", "2021-07-18", "bm9zIHZlbW9zIGVuIGxh",
+    "6e6f732076656d6f7320656e206c61", "\u212b", "\ufb01", "\u0301", "Straße",
+])  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+
+
+def all_grams(texts: Iterable[str]) -> set[str]:
+    views = [view for text in texts for view in tripwire._views(text)]
+    return {view[start : start + GRAM] for view in views for start in range(len(view) - GRAM + 1)}
+
+
+def would_trip(secret: str, output: str, published: str, fixed: list[str]) -> bool:
+    """The decision in the plainest words."""
+    if len(secret) < GRAM:
+        return False
+    shared = {gram for gram in all_grams([secret]) & all_grams([output, "report.md"]) if tripwire._telling(gram)}
+    fixed = [f"\n{words}\n" for words in fixed]
+    sentences = [tripwire._counts_alike(tripwire._normal(words)) for words in fixed]
+    shared -= all_grams([f'{published}\n: "{published}"\n', *fixed])
+    return any(not any(tripwire._is_words_and_a_count(gram, said) for said in sentences) for gram in shared)
+
+
+@given(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=3))
+@example("nos vemos en la plaza", "x, nos vemos>en la", "", [])
+@example("nos vemos en la plaza", "vemos en, nos ve", "nos vemos en", ["la plaza"])
+def test_it_trips_over_what_a_look_at_every_gram_finds(
+    secret: str, output: str, published: str, fixed: list[str]
+) -> None:
+    wire = Tripwire.make([Secret("SMS.text", secret)], published=[published], fixed=fixed, digests=[])
+    expected = would_trip(secret, output, published, fixed)
+    tripped = False
+    try:
+        wire._check_sealed_texts({"report.md": output, "file names": "report.md"})
+    except SpytriageError:
+        tripped = True
+    assert tripped == expected
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_shared_stretches_lose_no_gram(texts: list[str]) -> None:
+    plain = {text[start : start + GRAM] for text in texts for start in range(len(text) - GRAM + 1)}
+    assert tripwire._grams(texts) == plain
+
+
+def test_words_of_the_report_are_rendered_only_as_far_as_they_are_needed() -> None:
+    asked = []
+
+    def words() -> Iterator[str]:
+        for text in ("the published words of every report", "more words, that are costly to render"):
+            asked.append(text)
+            yield text
+
+    wire = Tripwire.make([Secret("SMS.text", "published words")], published=[], fixed=words(), digests=[])
+    for _time in range(2):
+        wire.inspect({"report.md": b"published words"})
+    assert len(asked) == 1
