@@ -226,6 +226,23 @@ class TestBugreport:
         assert line(report, "DumpsysAppops")[0] is CoverageState.NO_DATA
         assert line(report, "DumpsysPackages") == (CoverageState.UNREADABLE, Reason.UNKNOWN_LAYOUT)
 
+    @pytest.mark.parametrize("mark", ["\ufffd".encode(), b"\xff\xfe"])
+    def test_keys_of_adb_in_binary_are_no_damage_and_bytes_among_packages_are(
+        self, run_check: Check, tmp_path: Path, mark: bytes
+    ) -> None:
+        rule, end = "-" * 78, "--------- 0.001s was the duration of dumpsys x, ending at: 2024-09-12 08:00:00"
+        keys = f"ADB MANAGER STATE (dumpsys adb):\n{{\n  debugging_manager={{\n    keystore=ABX@\n  }}\n}}\n{end}\n"
+        packages = f"Packages:\n  Package [org.example.@app] (a1):\n    versionName=1.0\n{end}\n"
+        dump = f"{rule}\nDUMP OF SERVICE adb:\n{keys}{rule}\nDUMP OF SERVICE package:\n{packages}{rule}\n"
+        folder = write(tmp_path / "report", bugreport_files("x"))
+        (folder / "bugreport-demo.txt").write_bytes(dump.encode().replace(b"@", mark))
+
+        report = run_check(folder)
+
+        assert line(report, "DumpsysADBState")[0] is CoverageState.CHECKED
+        is_text = mark == "\ufffd".encode()  # a phone wrote that into its dump
+        assert line(report, "DumpsysPackages")[0] is (CoverageState.CHECKED if is_text else CoverageState.UNREADABLE)
+
     @pytest.mark.parametrize("entry", ["../../../../etc/passwd", "not-there.txt", "/etc/passwd"])
     def test_an_entry_point_that_leads_elsewhere_is_not_followed(
         self, run_check: Check, tmp_path: Path, entry: str
@@ -297,6 +314,16 @@ class TestSysdiagnose:
 
 
 class TestFilesystem:
+    def test_a_write_ahead_log_that_cannot_be_applied_is_told(self, run_check: Check, tmp_path: Path) -> None:
+        folder = filesystem(tmp_path / "dump")
+        database = next(path for path in folder.rglob("Cache.db"))
+        database.with_name("Cache.db-wal").write_bytes(bytes(5000))
+
+        report = run_check(folder)
+
+        assert line(report, "CacheFiles") == (CoverageState.UNREADABLE, Reason.PARTLY_READ)
+        assert ("CacheFiles", "free-news-alert.example") in met(report)
+
     def test_every_packing_gives_the_same_findings(self, run_check: Check, tmp_path: Path) -> None:
         folder = filesystem(tmp_path / "dump")
 

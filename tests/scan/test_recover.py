@@ -79,6 +79,24 @@ def test_a_page_that_still_parses_and_has_lost_its_rows_is_noticed(sound: bytes,
     assert is_damaged(tmp_path / "x.db")
 
 
+@pytest.mark.parametrize("loses_rows", [False, True])
+def test_an_order_of_letters_that_sqlite_does_not_know_hides_no_damage(tmp_path: Path, *, loses_rows: bool) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.create_collation("of_apple", lambda one, other: (one > other) - (one < other))
+        database.execute("CREATE TABLE message (text TEXT)")
+        database.execute("CREATE INDEX by_text ON message (text COLLATE of_apple)")
+        database.executemany("INSERT INTO message VALUES (?)", ((f"hola {n} " * 9,) for n in range(_ROWS)))
+        database.commit()
+    content = bytearray(path.read_bytes())
+    if loses_rows:
+        place = leaves(bytes(content))[1]
+        content[place + 3 : place + 5] = b"\x00\x01"
+    path.write_bytes(content)
+
+    assert is_damaged(path) is loses_rows
+
+
 def test_what_is_no_database_is_no_damaged_one(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"bplist00" * 600)
 

@@ -73,6 +73,49 @@ def test_a_damaged_log_leaves_its_database_partly_read(run_scan: Scan, backup: O
     assert line.records
 
 
+def test_a_log_that_breaks_off_is_told_and_what_comes_before_is_read(
+    run_scan: Scan, backup: Opened, demo_index: IndicatorIndex, tmp_path: Path
+) -> None:
+    domain = next(i.value for i in demo_index.indicators if i.type == "domain")
+    path = tmp_path / "sms.db"
+    path.write_bytes(backup.read(SMS))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        backup.write(SMS, path.read_bytes())
+        whole = []
+        for change in (f"https://{domain}/wal-only", "later"):
+            connection.execute("UPDATE message SET text = text || ? WHERE ROWID = 1", (f" {change}",))
+            connection.commit()
+            whole.append(path.with_name("sms.db-wal").read_bytes())
+    damaged = bytearray(whole[1])
+    damaged[len(whole[0]) + 100] ^= 1  # in the first frame of the second change
+    backup.write(WAL, bytes(damaged))
+
+    result = scanned(run_scan, backup)
+
+    line = state_of(result, "SMS")
+    assert hits(result) == 1
+    assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.PARTLY_READ)
+
+
+def test_frames_of_an_earlier_round_are_no_damage(run_scan: Scan, backup: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "sms.db"
+    path.write_bytes(backup.read(SMS))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for _round in range(2):
+            rows = 30 if not _round else 1  # the second round overwrites the beginning only
+            connection.execute(f"UPDATE message SET subject = hex(zeroblob(500)) WHERE ROWID <= {rows}")
+            connection.commit()
+            if not _round:
+                connection.execute("PRAGMA wal_checkpoint(FULL)")
+                backup.write(SMS, path.read_bytes())
+        backup.write(WAL, path.with_name("sms.db-wal").read_bytes())
+
+    assert not any(line.state.is_gap for line in scanned(run_scan, backup).modules)
+
+
 def test_a_log_that_is_missing_leaves_its_database_partly_read(run_scan: Scan, backup: Opened, tmp_path: Path) -> None:
     backup.write(WAL, wal_with(backup, "text", tmp_path))
     stored(backup.folder, WAL).unlink()

@@ -14,15 +14,20 @@ import pytest
 
 from spytriage.models import CoverageState, Outcome, Reason, Report, ScanResult
 from spytriage.scan.hashes import not_as_listed
+from spytriage.scan.manifest_check import disagrees
 from spytriage.scan.protocol import MAX_LINE_BYTES
 from spytriage.scan.records import bounded
 from tests.acquisitions import dns_event, write
-from tests.tools import CALENDAR, edited, file_id, state_of, stored
+from tests.tools import CALENDAR, SMS, edited, file_id, state_of, stored
 
 Scan = Callable[..., ScanResult]
 CHROME = ("AppDomain-com.google.chrome.ios", "Library/Application Support/Google/Chrome/Default/History")
 ICONS = ("AppDomain-com.google.chrome.ios", "Library/Application Support/Google/Chrome/Default/Favicons")
 FIREFOX = ("AppDomainGroup-group.org.mozilla.ios.Firefox", "profile.profile/browser.db")
+CONTACTS = ("HomeDomain", "Library/AddressBook/AddressBook.sqlitedb")
+INTERACTIONS = ("HomeDomain", "Library/CoreDuet/People/interactionC.db")
+WHATSAPP = "AppDomainGroup-group.net.whatsapp.WhatsApp.shared"
+EMAIL = "demo.operator@example.org"
 LINK = "https://free-news-alert.example/x"
 
 
@@ -51,6 +56,49 @@ class TestTheManifest:
         line = state_of(run_scan(unplanted), "Manifest")
 
         assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.MANIFEST_DISAGREES)
+
+    @pytest.mark.parametrize(
+        ("content", "told"),
+        [
+            (b"\xff\xd8\xff\xe1\x00\x18Exif", False),
+            (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", False),
+            (b"\x00\x00\x00\x18ftypheic", False),
+            (b"SQLite format 3\x00", True),
+            (b"7\x7f\x06\x82", True),  # of a write-ahead log
+            (b"bplist00", True),
+            (b"<?xml version", True),
+            (b"words", True),
+            (b"", True),
+        ],
+    )
+    def test_a_file_that_nobody_names_is_told_unless_it_is_a_picture(
+        self, run_scan: Scan, unplanted: Path, content: bytes, *, told: bool
+    ) -> None:
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(content)
+
+        assert state_of(run_scan(unplanted), "Manifest").state is (
+            CoverageState.UNREADABLE if told else CoverageState.CHECKED
+        )
+
+    def test_a_picture_that_nobody_names_is_told_where_nobody_can_look_into_it(self, unplanted: Path) -> None:
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(b"\xff\xd8\xff\xe1")
+
+        manifest = unplanted / "Manifest.db"
+        assert not disagrees(manifest, unplanted, is_encrypted=False)
+        assert disagrees(manifest, unplanted, is_encrypted=True)
+
+    def test_a_link_to_a_picture_is_no_picture(self, unplanted: Path, tmp_path: Path) -> None:
+        picture = tmp_path / "picture"
+        picture.write_bytes(b"\xff\xd8\xff\xe1")
+        stray = unplanted / "ab" / ("ab" * 20)
+        stray.parent.mkdir(exist_ok=True)
+        stray.symlink_to(picture)
+
+        assert disagrees(unplanted / "Manifest.db", unplanted, is_encrypted=False)
 
     def test_a_property_list_that_is_shorter_than_the_manifest_says_is_told(
         self, run_scan: Scan, unplanted: Path
@@ -86,6 +134,58 @@ class TestRowsWithoutAPartner:
             database.execute(f"DELETE FROM {table}")
 
         assert module in met(run_scan(unplanted))
+
+    def test_an_address_without_its_person(self, run_scan: Scan, unplanted: Path) -> None:
+        with edited(unplanted, CONTACTS) as database:
+            database.execute("UPDATE ABMultiValue SET value = ?", (f"mailto:{EMAIL}",))
+            database.execute("DELETE FROM ABPerson")
+
+        assert "Contacts" in met(run_scan(unplanted))
+
+
+@pytest.mark.parametrize("form", ["CAST({} AS BLOB)", "{} || char(0)"])
+@pytest.mark.parametrize(
+    ("module", "place", "update", "value"),
+    [
+        ("Contacts", CONTACTS, "ABMultiValue SET value", EMAIL),
+        ("Calls", ("HomeDomain", "Library/CallHistoryDB/CallHistory.storedata"), "ZCALLRECORD SET ZADDRESS", EMAIL),
+        ("InteractionC", INTERACTIONS, "ZINTERACTIONS SET ZBUNDLEID", "org.example.demospy"),
+        ("InteractionC", INTERACTIONS, "ZCONTACTS SET ZIDENTIFIER", EMAIL),
+        ("WhatsappContacts", (WHATSAPP, "ContactsV2.sqlite"), "ZWAADDRESSBOOKCONTACT SET ZABOUTTEXT", EMAIL),
+    ],
+)
+def test_text_in_the_form_of_bytes_is_read_by_our_own_comparisons_too(
+    run_scan: Scan, unplanted: Path, form: str, module: str, place: tuple[str, str], update: str, value: str
+) -> None:
+    with edited(unplanted, place) as database:
+        database.execute(f"UPDATE {update} = {form.format('?')}", (value,))
+
+    assert module in met(run_scan(unplanted))
+
+
+class TestColumns:
+    def test_a_second_column_of_a_name_that_a_sieve_looks_at_holds_nothing_back(
+        self, run_scan: Scan, unplanted: Path
+    ) -> None:
+        with edited(unplanted, (WHATSAPP, "ChatStorage.sqlite")) as database:
+            database.execute("ALTER TABLE ZWAMESSAGE ADD COLUMN ZMATCHEDTEXT")  # MVT takes the last one of that name
+            database.execute("INSERT INTO ZWAMESSAGEDATAITEM (Z_PK, ZMESSAGE, ZMATCHEDTEXT)"
+                             " SELECT 9000 + Z_PK, Z_PK, ? FROM ZWAMESSAGE", (LINK,))  # fmt: skip
+
+        assert "Whatsapp" in met(run_scan(unplanted))
+
+    def test_messages_without_the_column_of_rich_text_have_a_gap_and_their_plain_text_is_checked(
+        self, run_scan: Scan, unplanted: Path
+    ) -> None:
+        with edited(unplanted, SMS) as database:
+            database.execute("UPDATE message SET text = ?", (LINK,))
+            database.execute("ALTER TABLE message RENAME COLUMN attributedBody TO of_a_later_ios")
+
+        result = run_scan(unplanted)
+
+        line = state_of(result, "SMS")
+        assert (line.state, line.reason) == (CoverageState.UNREADABLE, Reason.UNKNOWN_LAYOUT)
+        assert "SMS" in met(result)
 
 
 class TestAndroid:

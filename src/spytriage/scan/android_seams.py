@@ -93,7 +93,8 @@ def _section_seam(notes: FileNotes, owner: type[Any], name: str) -> Patched:
 
     def extract(*args: Any, **options: Any) -> Any:
         text = original(*args, **options)
-        notes.section(*(str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args)))
+        texts = (str(part, "utf-8", "replace") if isinstance(part, bytes) else part for part in (text, *args))
+        notes.section(*texts, is_binary=isinstance(text, bytes))
         return text
 
     return Patched(owner, **{name: staticmethod(extract)})

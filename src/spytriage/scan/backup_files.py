@@ -9,24 +9,22 @@ Here it is applied to a copy of the database.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import plistlib
 import re
-import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spytriage.models import BackupKeys, Reason
 from spytriage.scan.copies import Copies, UnavailableError
 from spytriage.scan.manifest_check import disagrees
+from spytriage.scan.wal import join
 
 _FILE_ID = re.compile(r"[0-9a-f]{40}")
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -111,11 +109,12 @@ class BackupFiles:
         self._with_wal[path] = path
         try:
             wal = self._wal(self._ids[path])
-            if wal is not None:
-                self._with_wal[path] = self._applied(path, *wal)
+            if wal is None:
+                return path, None
+            self._with_wal[path], breaks_off = self._applied(path, *wal)
         except UnavailableError as error:
             return path, error.reason
-        return self._with_wal[path], None
+        return self._with_wal[path], Reason.DAMAGED if breaks_off else None
 
     def scratch(self, path: Path, write: Callable[[Path], object]) -> Path:
         """Return what `write` makes of a database, in a place of its own until the module ends.
@@ -129,7 +128,8 @@ class BackupFiles:
         """Return why the manifest cannot be relied on to list all files, None when nothing speaks against it."""
         if self._is_unfinished():
             return Reason.PARTLY_READ
-        return Reason.MANIFEST_DISAGREES if disagrees(self.root / "Manifest.db", self.backup) else None
+        manifest, is_encrypted = self.root / "Manifest.db", self._keys is not None
+        return Reason.MANIFEST_DISAGREES if disagrees(manifest, self.backup, is_encrypted=is_encrypted) else None
 
     def _is_unfinished(self) -> bool:
         """Return whether the backup says of itself that it was not completed."""
@@ -252,34 +252,18 @@ class BackupFiles:
         stored = self._stored(entry.wal_id)
         return (entry.wal_id, stored) if stored and stored.stat().st_size else None
 
-    def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> Path:
-        """Apply a WAL to a copy of its database."""
+    def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> tuple[Path, bool]:
+        """Apply a WAL to a copy of its database; tell whether it breaks off."""
+        whole: list[bool] = []
         wal = self._decrypted(wal_id, stored_wal) if self._keys else stored_wal
         size = path.stat().st_size + 2 * wal.stat().st_size
         try:
-            copy = self._copies.make(f"with-wal/{path.name}", size, partial(_join, path, wal))
+            copy = self._copies.make(f"with-wal/{path.name}", size, lambda copy: whole.append(join(path, wal, copy)))
         except sqlite3.Error as error:
             raise UnavailableError(Reason.DAMAGED) from error
         except OSError as error:
             raise UnavailableError(Reason.EXCEPTION) from error
-        return copy.resolve()
-
-
-def _join(database: Path, wal: Path, target: Path) -> None:
-    """Write a database with its WAL applied.
-
-    Raises:
-        sqlite3.Error: SQLite takes nothing from the WAL, or the database is none.
-        OSError: there is no room, or a file cannot be read.
-    """
-    shutil.copyfile(database, target)
-    shutil.copyfile(wal, target.with_name(target.name + "-wal"))
-    with closing(sqlite3.connect(target)) as connection:
-        _busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-    if frames < 1:
-        raise sqlite3.DatabaseError("no frame of the write-ahead log is valid")
-    if moved < frames:
-        raise OSError(errno.ENOSPC, "the write-ahead log was not applied whole")
+        return copy.resolve(), not whole[-1]
 
 
 def _is_database(path: Path) -> bool:

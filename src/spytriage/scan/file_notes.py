@@ -144,10 +144,10 @@ class FileNotes:
         except UnicodeDecodeError:
             if b"DUMP OF SERVICE " not in content:
                 self._note_own(Reason.DAMAGED)
-            return content.decode("utf-8", "replace").encode()
+            return content.decode("utf-8", "replace").replace("\ufffd", _NO_UTF8).encode()
         return content
 
-    def section(self, text: str, dump: str, heading: str) -> None:
+    def section(self, text: str, dump: str, heading: str, *, is_binary: bool = False) -> None:
         """Take note of a part of a dump that was asked for.
 
         Args:
@@ -155,13 +155,14 @@ class FileNotes:
             dump: all of the dump. One of Android 8 or later begins with a list of the services that run, and each of
                 these has a part, which ends with the time that it took; so one that was cut shows.
             heading: the line that stands before the part.
+            is_binary: whether its module takes bytes: since Android 12 the keys of adb are binary XML.
         """
         missing = not text.strip() or text.lstrip().startswith("Can't find service")
         self._sections.append(not missing)
         service = heading.removeprefix("DUMP OF SERVICE ").rstrip(":")
         if missing and service != heading and service in _running_services(dump):
             self.note(Reason.ARTEFACT_MISSING)
-        if "\ufffd" in text:
+        if _NO_UTF8 in text and not is_binary:
             self.note(Reason.DAMAGED)
         if not missing and _END_OF_SECTION not in text[-400:] and dump.rstrip().endswith(text.rstrip()[-400:]):
             self.note(Reason.DAMAGED)
@@ -171,6 +172,8 @@ class FileNotes:
             self.note(reason)
 
 
+_NO_UTF8 = "\ufdd0"
+"""Stands for bytes that are no UTF-8, and for no character: U+FFFD is in dumps that phones wrote so."""
 _END_OF_SECTION = "was the duration of dumpsys"
 _SERVICES = "Currently running services:"
 

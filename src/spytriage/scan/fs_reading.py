@@ -8,13 +8,13 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from spytriage.models import Reason
 from spytriage.scan.layouts import Laid
 from spytriage.scan.reading import Reading
 from spytriage.scan.unpack import MAX_ENTRY_BYTES
+from spytriage.scan.wal import join
 
 
 class FsReading(Reading):
@@ -96,13 +96,10 @@ class _FsFiles:
         self._scratch.mkdir(exist_ok=True)
         copy = self._scratch / f"{len(list(self._scratch.iterdir()))}.db"
         try:
-            shutil.copyfile(path, copy)
-            shutil.copyfile(log, f"{copy}-wal")
-            with closing(sqlite3.connect(copy)) as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            is_whole = join(path, log, copy)
         except (OSError, sqlite3.Error):
             return path, Reason.PARTLY_READ
-        return copy, None
+        return copy, None if is_whole else Reason.PARTLY_READ
 
     def shortfall(self, path: Path) -> Reason | None:  # noqa: ARG002 (a dump has no list of sizes)
         """Return nothing: a dump does not say how long its files were."""

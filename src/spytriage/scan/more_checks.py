@@ -31,18 +31,23 @@ class More:
     instead: bool = False
 
 
+def spelt(value: Any) -> str | None:
+    """Return the text that a value spells: a database may hold the same text as a BLOB, or with a NUL at its end."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    return value.rstrip("\x00") if isinstance(value, str) else None
+
+
 _ADDRESS = re.compile(r"[^\s<>:;,\"']+@[^\s<>:;,\"']+")
 
 
 def addresses(values: Iterable[Any]) -> LookUps:
     """Give the e-mail addresses in some values ("mailto:a@b", "A <a@b>" and bare ones) and the links."""
-    for value in values:
-        if not isinstance(value, str):
-            continue
-        for address in _ADDRESS.findall(value[:2000]):
+    for text in filter(None, map(spelt, values)):
+        for address in _ADDRESS.findall(text[:2000]):
             yield "email", address
-        if value.startswith(("http://", "https://")):
-            yield "url", value
+        if text.startswith(("http://", "https://")):
+            yield "url", text
 
 
 def _of_fields(*fields: str) -> Callable[[Mapping[str, Any]], LookUps]:
@@ -56,12 +61,12 @@ def _interaction(record: Mapping[str, Any]) -> LookUps:
                       "interaction_content_url", "attachment_content_url")
     )  # fmt: skip
     for field in ("bundle_id", "target_bundle_id"):
-        yield "app_id", record.get(field)
+        yield "app_id", spelt(record.get(field))
 
 
 def _installed_apps(record: Mapping[str, Any]) -> LookUps:
     names = record.get("Installed Applications")
-    for name in names if isinstance(names, list) else []:
+    for name in map(spelt, names if isinstance(names, list) else []):
         yield "app_id", name
         yield "process", name  # as MVT does with the apps that it knows more of
 

@@ -68,7 +68,7 @@ from spytriage.scan.file_notes import FileNotes, NotOpenedError
 from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
-from spytriage.scan.more_checks import MORE_CHECKS, More
+from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
 from spytriage.scan.observing import Recorder
 from spytriage.scan.patching import Patched
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
@@ -772,13 +772,10 @@ class _MatcherIndicators(Indicators):
         return _as_mvt(find(self._spelt(value)))
 
     def _spelt(self, value: Any) -> str | None:
-        if isinstance(value, str):
-            return value.rstrip("\x00")
-        if isinstance(value, bytes):
-            return value.decode("utf-8", errors="replace").rstrip("\x00")
-        if value is not None:
+        text = spelt(value)
+        if text is None and value is not None:
             self._reading.note(Reason.DAMAGED)
-        return None
+        return text
 
     def check_url(self, url: str) -> IndicatorMatch | None:
         return self._look_up(self._matcher.url, url)

@@ -209,12 +209,15 @@ class _Database:
         self.asked = False  # a module asked for more than which tables there are
         self.answered = False  # a query of its tables went through
         self.broke = False  # rows could not be read
+        self.lacks = False  # a column that carries what is matched
         self.last_error: sqlite3.Error | None = None
 
     @property
     def problem(self) -> Reason | None:
         if self.broke:
             return Reason.DAMAGED
+        if self.lacks:
+            return Reason.UNKNOWN_LAYOUT
         if self.answered or not self.asked:
             # A module tries the layouts of several versions of iOS: one that went through is enough. And MVT looks
             # for tables in whatever file it finds, property lists too, to see whether a database needs repair.
@@ -240,7 +243,8 @@ class TrackedConnection(sqlite3.Connection):
 
 
 # Queries of MVT 2026.10.26 that pass over rows without a partner in another table: a message whose sender's row is
-# gone, a tab without a session, a visited page without a visit, all processes as soon as one usage record names none.
+# gone, an address without a person, a tab without a session, a visited page without a visit, all processes as soon as
+# one usage record names none.
 WIDER_QUERIES = tuple(
     (re.compile(narrow), wide)
     for narrow, wide in (
@@ -277,6 +281,10 @@ WIDER_QUERIES = tuple(
         (
             r"FROM favicons\s+INNER JOIN favicon_sites ON favicon_sites\.faviconID = favicons\.id\s+INNER JOIN history",
             "FROM favicons LEFT JOIN favicon_sites ON favicon_sites.faviconID = favicons.id LEFT JOIN history",
+        ),
+        (
+            r"FROM ABPerson person, ABMultiValue multi\s+WHERE person\.rowid = multi\.record_id and",
+            "FROM ABMultiValue multi LEFT JOIN ABPerson person ON person.rowid = multi.record_id WHERE",
         ),
         # Safari's icons, in a dump of a file system.
         (
@@ -328,6 +336,7 @@ KNOWN_LAYOUTS: dict[str, Callable[[dict[str, Any]], bool]] = {
 # A query for all columns, or for those that are there, succeeds without one that carries what is matched.
 _NEEDED_COLUMNS = (
     ("message.*,", "text"),
+    ("message.*,", "attributedBody"),  # of many messages the only text; as old as Manifest.db, and older
     ("FROM ZWAADDRESSBOOKCONTACT", "ZWHATSAPPID"),
     ("FROM ZWAADDRESSBOOKCONTACT", "ZABOUTTEXT"),
 )
@@ -348,8 +357,7 @@ class _TrackedCursor(sqlite3.Cursor):
             self.database.broke |= "malformed" in str(error)  # MVT may look for tables, see this, and go on
             raise
         columns = {column[0] for column in self.description or ()}
-        if any(marker in sql and column not in columns for marker, column in _NEEDED_COLUMNS):
-            raise sqlite3.OperationalError("no such column: the one that carries what is matched")
+        self.database.lacks |= any(marker in sql and column not in columns for marker, column in _NEEDED_COLUMNS)
         # Asking which tables or columns there are is no reading of them.
         self.database.answered |= sql.lstrip()[:6].upper() == "SELECT" and "sqlite_master" not in sql
         return self

@@ -36,8 +36,8 @@ class Sieve:
     """What is looked at of the rows of a module.
 
     Attributes:
-        columns: names of columns in the result of a query; a query that lacks one is not sieved. A name that occurs
-            twice in the result stands here twice.
+        columns: names of columns in the result of a query; a query that lacks one is not sieved, nor one that has a
+            name more often than it stands here: MVT may look at the other one.
         judge: makes the judge of a query.
         optional: columns that some versions of iOS lack; the judge gets None for them, after the others.
     """
@@ -48,11 +48,13 @@ class Sieve:
 
     def places(self, names: Sequence[str]) -> list[int] | None:
         """Return where in a row the judge's values are, -1 for what it lacks; None for a query that is not meant."""
+        if any(names.count(column) != self.columns.count(column) for column in self.columns):
+            return None
+        if any(names.count(column) > 1 for column in self.optional):
+            return None
         left = list(names)
         found: list[int] = []
         for column in self.columns:
-            if column not in left:
-                return None
             found.append(left.index(column))
             left[left.index(column)] = ""
         return found + [names.index(column) if column in names else -1 for column in self.optional]
