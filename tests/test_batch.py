@@ -296,6 +296,16 @@ def test_a_scheduler_that_does_not_answer_is_said(desk: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_phone_that_was_forgotten_is_not_checked_again(attempts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "0001").mkdir()
+    (tmp_path / "0001" / "custody.jsonl").write_text("{}")
+    with ThreadPoolExecutor(1) as executor:
+        (result,) = batch.run([Phone("one", tmp_path, tmp_path, 1)], tmp_path, (), executor)
+    assert result.state is State.DELETED
+    assert attempts == []
+    assert exit_code([result]) == 0
+
+
 def test_the_result_of_a_phone_is_read_from_its_report_only(tmp_path: Path) -> None:
     phone = replace(Phone("one", tmp_path, tmp_path), number=1)
     assert batch.finished(tmp_path, phone) is None

@@ -25,6 +25,7 @@ from typing import Any
 
 from spytriage.atomic import replace_file
 from spytriage.errors import SpytriageError
+from spytriage.handoff import CUSTODY
 from spytriage.i18n import _, current_language, direction, language_tag
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
@@ -63,6 +64,7 @@ class State(StrEnum):
 
     CHECKED = "checked"
     FAILED = "failed"  # also at the second attempt
+    DELETED = "deleted"  # by `spytriage forget`, which leaves the chain of custody; it is not checked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +257,12 @@ def _password_of(task: Task) -> dict[str, str]:
 
 
 def finished(output: Path, phone: Phone) -> Result | None:
-    """Return the result of a phone that has a report; reports are written whole or not at all."""
+    """Return the result of a phone that has a report, or had one; reports are written whole or not at all."""
+    folder = output / phone.folder
+    if (folder / CUSTODY).exists() and not (folder / "report.json").exists():
+        return Result(phone, State.DELETED)
     try:
-        with (output / phone.folder / "report.json").open("rb") as handle:
+        with (folder / "report.json").open("rb") as handle:
             report = json.loads(handle.read())
         outcome, until = Outcome(report["outcome"]), report["consent"]["keep_until"]
         return Result(phone, State.CHECKED, outcome, date.fromisoformat(until) if until else None)
@@ -372,7 +377,7 @@ def exit_code(results: Sequence[Result]) -> int:
         return 1
     found = {result.outcome for result in results}
     order = (Outcome.MATCH, Outcome.SUSPICIOUS, Outcome.INCONCLUSIVE, Outcome.NO_MATCH)
-    return next(outcome.exit_code for outcome in order if outcome in found)
+    return next((outcome.exit_code for outcome in order if outcome in found), 0)
 
 
 def overdue(results: Sequence[Result], today: date) -> list[Result]:

@@ -277,6 +277,8 @@ def _first_named(main: Laid, name: str) -> str | None:
 
 def _reason_for(main: Laid, name: str) -> Reason | None:
     """Return why something nested is not there, None when it simply is not."""
+    if any(path.is_dir() for path in (main.folder / name, *main.folder.glob(f"*/{name}"))):
+        return Reason.NOT_A_REGULAR_FILE  # a folder of that name is no sign that there was none
     failed = (reason for relative, reason in main.failed.items() if relative.rpartition("/")[2] == name)
     return next(failed, Reason.DAMAGED if main.incomplete else None)
 
