@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from spytriage import batch
@@ -132,6 +133,19 @@ def test_an_encrypted_phone_is_opened_with_its_password_from_a_protected_file(
     passwords.chmod(0o600)
 
     assert run(tmp_path, "--passwords", "passwords.yaml").returncode == Outcome.MATCH.exit_code
+
+
+def test_what_was_looked_up_is_kept_of_every_phone_that_agreed(
+    written_phone: tuple[Path, object], tmp_path: Path
+) -> None:
+    folder = tmp_path / "phones" / "K-017"
+    folder.mkdir(parents=True)
+    shutil.copytree(written_phone[0], folder / "backup")
+    consent(Grant.ANALYSE, Grant.KEEP_OBSERVABLES).write(folder / "consent.yaml")
+    help_line = str(pyrage.x25519.Identity.generate().to_public())
+
+    assert run(tmp_path, "--keep-observables", "--seal-to", help_line).returncode == Outcome.MATCH.exit_code
+    assert (tmp_path / "reports" / "0001" / "observables.age").exists()
 
 
 def test_a_file_of_passwords_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import checked_on, language_option, output_option
+from spytriage.cli.options import checked_on, language_option, output_option, sealing_options, set_options
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _, current_languages, ngettext
 from spytriage.text import printable
@@ -42,21 +42,8 @@ if TYPE_CHECKING:
 @output_option(
     _("Folder for the reports: a new one, or that of the run to go on with."), default=Path("spytriage-batch")
 )
-@click.option(
-    "--indicators",
-    "-i",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|DIR",
-    help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
-)
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="NAME",
-    help=_("Look for the indicators of this installed set, and no others. Repeatable."),
-)
+@set_options
+@sealing_options
 @click.option(
     "--passwords",
     type=click.Path(path_type=Path),
@@ -77,8 +64,10 @@ if TYPE_CHECKING:
 def command(
     phones: Path,
     output: Path,
-    indicators: tuple[Path, ...],
-    sets: tuple[str, ...],
+    indicator_paths: tuple[Path, ...],
+    set_names: tuple[str, ...],
+    recipients: tuple[str, ...],
+    keep_observables: bool,
     passwords: Path | None,
     sign_key: Path | None,
     jobs: int | None,
@@ -92,11 +81,13 @@ def command(
         batch.passwords_of(passwords)  # before the long part
         passwords = passwords.absolute()
     named = batch.numbered(batch.phones_of(phones), output)
-    options = [*_repeated("--indicators", [str(path.absolute()) for path in indicators]), *_repeated("--set", sets)]
-    options += [
-        "--lang",
-        ",".join(current_languages()),
-        *(["--sign-key", str(sign_key.absolute())] if sign_key else []),
+    options = [
+        *_repeated("--indicators", [str(path.absolute()) for path in indicator_paths]),
+        *_repeated("--set", set_names),
+        *_repeated("--seal-to", recipients),
+        *_repeated("--sign-key", [str(sign_key.absolute())] if sign_key else []),
+        *(["--keep-observables"] if keep_observables else []),
+        *("--lang", ",".join(current_languages())),
     ]
     with _executor(jobs or os.cpu_count() or 1, scheduler) as executor, _told(named, quiet=quiet) as ended:
         results = batch.run(named, output.absolute(), options, executor, passwords, ended)

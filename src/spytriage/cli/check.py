@@ -13,6 +13,8 @@ from spytriage.cli.options import (
     language_option,
     output_option,
     printing_options,
+    sealing_options,
+    set_options,
     tlp_option,
 )
 from spytriage.cli.password import android_password, password_options, unlocking
@@ -41,22 +43,7 @@ from spytriage.models import Tlp
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--indicators",
-    "-i",
-    "indicator_paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|DIR",
-    help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
-)
-@click.option(
-    "--set",
-    "set_names",
-    multiple=True,
-    metavar="NAME",
-    help=_("Look for the indicators of this installed set, and no others. Repeatable."),
-)
+@set_options
 @output_option(_("New folder for the report. Default: spytriage-report, or the next free name."))
 @click.option(
     "--consent",
@@ -78,24 +65,7 @@ from spytriage.models import Tlp
     metavar="NAME|FILE",
     help=_("What the report may show: review, public, internal, or a policy file of your own."),
 )
-@click.option(
-    "--seal-to",
-    "recipients",
-    multiple=True,
-    metavar="RECIPIENT",
-    help=_(
-        "Seal the records behind the findings for this key (age1…, or 'ssh-ed25519 …'), in evidence.age. "
-        "Needs the consent share-sealed. Repeatable."
-    ),
-)
-@click.option(
-    "--keep-observables",
-    is_flag=True,
-    help=_(
-        "Keep what was looked up, without any message, in observables.age for the keys of --seal-to, so that "
-        "`spytriage recheck` can look for newer indicators. Needs the consent keep-observables."
-    ),
-)
+@sealing_options
 @password_options
 @jobs_option()
 @tlp_option()

@@ -37,6 +37,50 @@ def output_option(help_text: str, default: Path | None = None) -> Decorator:
     )
 
 
+def set_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept --indicators and --set, as `indicator_paths` and `set_names`."""
+    paths = click.option(
+        "--indicators",
+        "-i",
+        "indicator_paths",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE|DIR",
+        help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
+    )
+    names = click.option(
+        "--set",
+        "set_names",
+        multiple=True,
+        metavar="NAME",
+        help=_("Look for the indicators of this installed set, and no others. Repeatable."),
+    )
+    return paths(names(function))
+
+
+def sealing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept --seal-to and --keep-observables, as `recipients` and `keep_observables`."""
+    seal = click.option(
+        "--seal-to",
+        "recipients",
+        multiple=True,
+        metavar="RECIPIENT",
+        help=_(
+            "Seal the records behind the findings for this key (age1…, or 'ssh-ed25519 …'), in evidence.age. "
+            "Needs the consent share-sealed. Repeatable."
+        ),
+    )
+    keep = click.option(
+        "--keep-observables",
+        is_flag=True,
+        help=_(
+            "Keep what was looked up, without any message, in observables.age for the keys of --seal-to, so that "
+            "`spytriage recheck` can look for newer indicators. Needs the consent keep-observables."
+        ),
+    )
+    return seal(keep(function))
+
+
 def printing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Accept --json and --quiet."""
     quiet = click.option("--quiet", "-q", is_flag=True, help=_("Print nothing; the exit code tells the outcome."))

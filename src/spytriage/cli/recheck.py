@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spytriage.cli.keys import signer_for, signing_options
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import checked_on, language_option, set_options
 from spytriage.i18n import _, deferred, ngettext
 from spytriage.text import printable
 
@@ -51,14 +51,7 @@ _WORDS = {
     ),
 )
 @click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="CASES...")
-@click.option(
-    "--indicators", "-i", "indicator_paths", multiple=True, type=_PATH, metavar="FILE|DIR",
-    help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
-)  # fmt: skip
-@click.option(
-    "--set", "set_names", multiple=True, metavar="NAME",
-    help=_("Look for the indicators of this installed set, and no others. Repeatable."),
-)  # fmt: skip
+@set_options
 @click.option(
     "--previous", "previous_paths", multiple=True, type=_PATH, metavar="FILE|DIR",
     help=_("Sets that cases were checked with: what is new beside them is looked up, which is faster. Repeatable."),
