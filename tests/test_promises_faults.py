@@ -311,7 +311,7 @@ def test_a_signal_at_any_moment_leaves_a_whole_report_or_none(here: Path, androi
         output = here / f"stopped-{number}"
         if process.returncode == 3:
             assert output.exists()
-        else:
+        elif process.returncode not in {-how, -signal.SIGINT}:  # met the interpreter itself, as it started or ended
             assert process.returncode in {128 + how, 128 + signal.SIGINT}, said
             assert b"Stopped." in said
         assert not output.exists() or sorted(path.name for path in output.iterdir()) == complete

@@ -46,8 +46,8 @@ class Watched:
     def open(self, path: Path) -> list[str]:
         """Open a page, do to it what people do, and return what it tried."""
         self.did.clear()
-        self.page.goto(path.as_uri(), wait_until="load")
         try:
+            self.page.goto(path.as_uri(), wait_until="load")
             self.page.evaluate(_MEETS)
             self.page.emulate_media(media="print")
             self.page.emulate_media(media="screen")
