@@ -187,7 +187,8 @@ def test_a_number_stays_with_its_phone(tmp_path: Path) -> None:
     assert [phone.number for phone in numbered([new, two], tmp_path / "reports")] == [3, 2]
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[]", b"not json", b'{"numbers": {"a": "b"}}'])
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"not json", b'{"numbers": {"a": "b"}}',
+                                     b'{"numbers": {"a": true}}', b'{"numbers": {"a": 1, "b": 1}}'])  # fmt: skip
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cases.json").write_bytes(content)
     with pytest.raises(SpytriageError, match="not a folder that"):

@@ -35,6 +35,7 @@ SUMMARY = "summary.json"
 CONSENT = "consent.yaml"
 _ATTEMPTS = 2  # a phone that could not be checked is tried once more
 _MOST_BYTES = 16 << 20
+_MOST_PHONES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,8 @@ def _known(output: Path) -> dict[str, int]:
         if all(entry.name.startswith(".") for entry in output.iterdir()):  # what a killed run left, or .DS_Store
             return {}
         numbers = json.loads((output / CASES).read_bytes())["numbers"]
-        if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
+        given = list(numbers.values())
+        if not all(type(number) is int and 0 < number < _MOST_PHONES for number in given) or len({*given}) < len(given):
             raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
         return dict(numbers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

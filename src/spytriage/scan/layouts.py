@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from spytriage.archives import is_zip
 from spytriage.models import Reason
 from spytriage.scan import android_backup
 from spytriage.scan.hashes import not_as_listed
@@ -111,7 +112,7 @@ class Layouts:
         if path.is_dir():
             return Laid(path)
         target = self._space / "bugreport"
-        if not _is_zip(path):
+        if not is_zip(path):
             unpacker = Unpacker(target, lambda _name: Want.CONTENT)
             unpacker.file(path, "dumpstate.txt")
             (target / "main_entry.txt").write_text("dumpstate.txt")
@@ -202,7 +203,7 @@ class Layouts:
         if self._path.is_dir():
             return Laid(self._path)
         unpacker = Unpacker(self._space / name, wanted, self._root, keep_listing=keep_listing)
-        if _is_zip(self._path):
+        if is_zip(self._path):
             unpacker.zip(self._path)
         else:
             unpacker.tar(self._path)
@@ -281,12 +282,6 @@ def _reason_for(main: Laid, name: str) -> Reason | None:
         return Reason.NOT_A_REGULAR_FILE  # a folder of that name is no sign that there was none
     failed = (reason for relative, reason in main.failed.items() if relative.rpartition("/")[2] == name)
     return next(failed, Reason.DAMAGED if main.incomplete else None)
-
-
-def _is_zip(path: Path) -> bool:
-    """Return whether a file begins like a zip, damaged or not."""
-    with path.open("rb") as file:
-        return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
 
 
 def _is_inside(folder: Path, file: Path) -> bool:
