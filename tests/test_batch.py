@@ -106,7 +106,7 @@ def test_a_killed_batch_goes_on_where_it_stopped(desk: Path) -> None:
     process = subprocess.Popen(command, cwd=desk, env=os.environ | TODAY, start_new_session=True)
     first = desk / "reports" / "0001" / "report.json"
     try:
-        for _attempt in range(600):
+        for _attempt in range(1800):
             if first.exists():
                 break
             time.sleep(0.1)
@@ -285,7 +285,7 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_no_phone(desk: Path, tmp_pat
         )  # fmt: skip
         time.sleep(2.5)
         os.killpg(programs[-1].pid, signal.SIGKILL)
-        _out, said = running.communicate(timeout=180)
+        _out, said = running.communicate(timeout=300)
         assert running.returncode == 1, said  # the broken phone
         states = [row["state"] for row in json.loads((desk / "reports" / "summary.json").read_text())["phones"]]
         assert states == ["checked", "checked", "failed"]
@@ -296,7 +296,7 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_no_phone(desk: Path, tmp_pat
 
 
 def wait_for_address(file: Path) -> str:
-    for _attempt in range(300):
+    for _attempt in range(1200):
         if file.exists() and (found := re.search(r'"address": "(tcp://[^"]+)"', file.read_text())):
             return found[1]
         time.sleep(0.1)

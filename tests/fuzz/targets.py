@@ -199,7 +199,7 @@ def _kit_content(data: bytes, folder: Path) -> None:
     if rows:
         files[MANIFEST] = json.dumps(forged[MANIFEST]).encode()
     with zipfile.ZipFile(folder / "kit.zip", "w") as archive:
-        for name, content in files.items():
+        for name, content in ((name, held) for name, held in files.items() if name and "\x00" not in name):
             archive.writestr(name.encode("utf-8", "replace").decode(), content)
     with patch.dict(os.environ, {"SPYTRIAGE_DATA_FOLDER": str(folder / "data")}):
         import_sets([folder / "kit.zip"], DAY)
