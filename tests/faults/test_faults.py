@@ -6,41 +6,17 @@ artefact that can carry one, so what a fault hides is known: the traces that are
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spytriage.models import CoverageState, Outcome
-from spytriage.scan import supervisor
-from tests.faults.cases import BASES, Case, all_cases, undamaged
+from tests.faults.cases import Case, all_cases, undamaged
 from tests.faults.checking import Checked, check, told
-from tests.faults.conftest import Row
 from tests.faults.ledger import expected, nobody_can_tell
-from tests.faults.workers import Nursery
+from tests.outcomes import Row
 
 CASES = all_cases()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nursery() -> Iterator[None]:
-    """Let workers be made in a moment, and give the acquisitions a folder."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        BASES.begin(Path(folder))
-        made = Nursery(Path(folder))
-        patch.setattr(supervisor, "_process", made.worker)
-        yield
-        made.close()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder for one faulty acquisition."""
-    folder = Path(tempfile.mkdtemp())
-    yield folder
-    shutil.rmtree(folder)
 
 
 _sound: dict[str, Checked] = {}
