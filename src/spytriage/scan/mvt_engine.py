@@ -236,8 +236,10 @@ class Engine:
                 return layouts.intrusion_logs()
             case "ios-sysdiagnose":
                 return layouts.sysdiagnose()
-            case _:
+            case "ios-filesystem":
                 return layouts.filesystem(_filesystem_patterns())
+            case kind:
+                raise NotImplementedError(kind)
 
     def _backup_part(self, extra_modules: Sequence[type[Any]]) -> _Part:
         job = self.job
