@@ -98,6 +98,7 @@ class Rows:
             for number, row in enumerate(iter(step, None), 1):
                 if not number % _TOLD_EVERY_ROWS:
                     self._tell(number)
+                links = self._matcher.shortened_links
                 if matters is None or matters(row):
                     yield row
                 elif self._aside is None:
@@ -105,7 +106,10 @@ class Rows:
                 else:
                     mark = self._aside.mark()
                     yield row  # and by the time that the next one is asked for, the module has made a record of it
-                    self.held_back += self._aside.take(mark)
+                    taken = self._aside.take(mark)
+                    self.held_back += taken
+                    if not taken:  # the module has it still, and is going to ask, and count, again
+                        self._matcher.shortened_links = links
         finally:
             self._read += number
 
