@@ -16,8 +16,8 @@ SHARED = {
     "custody", "evidence", "handoff", "observables", "signing", "statements", "stix_parts", "undo",
 }  # fmt: skip
 COMPOSERS = {
-    "batch.py", "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py", "limits.py",
-    "__main__.py",
+    "batch.py", "forget.py", "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py",
+    "limits.py", "__main__.py",
 }  # fmt: skip
 
 

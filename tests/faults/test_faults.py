@@ -6,6 +6,7 @@ artefact that can carry one, so what a fault hides is known: the traces that are
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest

@@ -13,10 +13,11 @@ from types import ModuleType
 import pytest
 
 from spytriage.indicators.matcher import SetMatcher
-from spytriage.models import CoverageState, ModuleCoverage, RawAlert
+from spytriage.models import CoverageState, ModuleCoverage, Observable, RawAlert
 from spytriage.scan import sieves
 from spytriage.scan.guard import Guard
-from spytriage.scan.protocol import Job, Message, Run
+from spytriage.scan.observing import Recorder
+from spytriage.scan.protocol import Job, Message, Observed, Run
 from tests.scan.side_by_side import INDICATORS
 
 
@@ -37,10 +38,16 @@ Ran = tuple[list[RawAlert], ModuleCoverage]
 
 
 @pytest.fixture
-def ran(engine: ModuleType, tmp_path: Path) -> Callable[..., Ran]:
+def seen() -> list[Observable]:
+    """What the modules that `ran` looked up."""
+    return []
+
+
+@pytest.fixture
+def ran(engine: ModuleType, tmp_path: Path, seen: list[Observable]) -> Callable[..., Ran]:
     """Runs one module over a backup, with the sieves and seams of ours or as MVT has it."""
 
-    def run(backup: Path, module: str, *, ours: bool) -> Ran:
+    def run(backup: Path, module: str, *, ours: bool, recorder: Recorder | None = None) -> Ran:
         said: list[Message] = []
         place = tmp_path / "workspace"
         shutil.rmtree(place, ignore_errors=True)
@@ -52,10 +59,11 @@ def ran(engine: ModuleType, tmp_path: Path) -> Callable[..., Ran]:
                 patch.setattr(sieves, "SIEVES", {})
                 patch.setattr(engine, "_redirects_seam", nullcontext)
                 patch.setattr(engine, "_stored_files_seam", lambda files: nullcontext())
-            worker = engine.Engine(job, SetMatcher(INDICATORS), Guard(place), said.append)
+            worker = engine.Engine(job, SetMatcher(INDICATORS), Guard(place), said.append, recorder)
             assert worker.prepare()
             worker.run(Run(module))
         alerts = [message for message in said if isinstance(message, RawAlert)]
+        seen.extend(one for message in said if isinstance(message, Observed) for one in message.observables)
         line = next(message for message in said if isinstance(message, ModuleCoverage))
         # MVT looks nothing up in a module that broke; a sieve had begun to.
         return alerts, replace(line, shortened_links=0) if line.state is CoverageState.FAILED else line

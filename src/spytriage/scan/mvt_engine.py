@@ -70,7 +70,7 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
-from spytriage.scan.observing import Recorder
+from spytriage.scan.observing import Aside, Recorder
 from spytriage.scan.patching import Patched
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
@@ -322,16 +322,19 @@ class Engine:
         self.current = name
         self.ran.add(name)
         notes.begin(uses_embedded_plists=name != "Manifest", module=name)
-        # The results of a module that others need stay whole, and so do all when what is looked up is to be kept.
-        whole = name in self.needed or self.recorder is not None
-        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole)
+        aside = self._aside(module, name, notes, self.recorder) if self.recorder else None
+        whole = name in self.needed  # the results of a module that others need stay whole
+        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole, aside=aside)
         if isinstance(notes, Reading):
             notes.rows = self.rows
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name, notes)
-        if self.recorder and coverage.reason is not Reason.OUT_OF_MEMORY:
+        if self.recorder and aside and coverage.reason is not Reason.OUT_OF_MEMORY:
+            aside.look_at_rest()
             self._observe(module, name, notes, self.recorder)
+            for message in self.recorder.messages():
+                self.emit(message)
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -410,11 +413,11 @@ class Engine:
 
         A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
         """
-        recorder.begin(name)
         indicators, alerts = module.indicators, module.alertstore
         module.indicators = _RecordingIndicators(recorder, notes)
         module.alertstore = _StreamingAlerts(name, lambda _message: None)
         try:
+            _AFTER_RUN.get(name, _nothing)(module)  # what it adds, it adds once
             with recorder.watching(module):
                 if more := MORE_CHECKS.get(name):
                     _check_more(module, recorder, more)
@@ -424,8 +427,19 @@ class Engine:
             recorder.missed()
         finally:
             module.indicators, module.alertstore = indicators, alerts
-        for message in recorder.messages():
-            self.emit(message)
+
+    def _aside(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> Aside:
+        """Begin to take down what a module looks up: of rows that matter for that alone, while they are read."""
+
+        def look_at(records: list[Any]) -> None:
+            results, module.results = module.results, records
+            try:
+                self._observe(module, name, notes, recorder)
+            finally:
+                module.results = results
+
+        recorder.begin(name)
+        return Aside(lambda: module.results, look_at)
 
     def _as_read(
         self, name: str, reading: _Notes, state: CoverageState, records: int | None
