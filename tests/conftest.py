@@ -20,7 +20,10 @@ from spytriage.indicators.data import data_file
 from spytriage.models import IndicatorIndex, Report, ScanResult
 from spytriage.pipeline import Check, check
 from spytriage.scan import Limits, scan
+from tests.outcomes import pytest_terminal_summary, record
 from tests.tools import DAY, KEY, Opened, Recorder
+
+__all__ = ["pytest_terminal_summary", "record"]
 
 # Whether a change may land is no matter of luck, nor of how busy the machine is: where CI is set, hypothesis tries the
 # same examples each time; elsewhere it tries others.
