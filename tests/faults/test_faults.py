@@ -6,10 +6,7 @@ artefact that can carry one, so what a fault hides is known: the traces that are
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,36 +14,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from spytriage.models import CoverageState, Outcome
-from spytriage.scan import supervisor
 from tests.faults.cases import BASES, Case, all_cases, undamaged, where
 from tests.faults.checking import Checked, check, told
-from tests.faults.conftest import Row
 from tests.faults.ledger import expected, nobody_can_tell
-from tests.faults.workers import Nursery
+from tests.outcomes import Row
 
 CASES = all_cases()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nursery() -> Iterator[None]:
-    """Let workers be made in a moment, and give the acquisitions a folder."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        BASES.begin(Path(folder))
-        made = Nursery(Path(folder))
-        patch.setattr(supervisor, "_process", made.worker)
-        yield
-        made.close()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder for one faulty acquisition."""
-    folder = Path(tempfile.mkdtemp())
-    yield folder
-    for parent, names, _files in os.walk(folder):
-        for path in (Path(parent, name) for name in names if not Path(parent, name).is_symlink()):
-            path.chmod(0o700)  # some are faulty because nobody may look into them
-    shutil.rmtree(folder)
 
 
 _sound: dict[str, Checked] = {}
