@@ -574,7 +574,7 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
             module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
 
     def process_shutdownlog(module: Any, content: str) -> None:
-        if not is_whole_shutdown_log(content):
+        if "\0" in content or not is_whole_shutdown_log(content):
             reading.note(Reason.DAMAGED)
         read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
 
