@@ -28,6 +28,7 @@ from spytriage.handoff import pack, read_handoff
 from spytriage.indicators.kept import NOT_KEPT_FOR
 from spytriage.models import (
     Attribution,
+    Depth,
     Indicator,
     IndicatorIndex,
     IndicatorSet,
@@ -41,7 +42,6 @@ from spytriage.pipeline import Check, Examined, check
 from spytriage.recheck import Request, Row, Status, exit_code, find_cases, recheck
 from spytriage.release import _sealed, release
 from spytriage.report import write_report
-from spytriage.report.addendum import Depth
 from spytriage.review import Result, StepId, verify
 from spytriage.verification import knowledge
 from tests.canaries import Canaries

@@ -34,7 +34,9 @@ from spytriage.i18n import _, current_language, using_language
 from spytriage.indicators.kept import NOT_KEPT_FOR, KeptMatcher, keys_by_set, keys_of_indicator
 from spytriage.jsontext import readable
 from spytriage.models import (
+    Addendum,
     CodeName,
+    Depth,
     Indicator,
     IndicatorIndex,
     IndicatorSet,
@@ -58,9 +60,9 @@ from spytriage.observables import (
 )
 from spytriage.redaction import CaseKey, load_policy, redact
 from spytriage.report import from_json, require_unused
-from spytriage.report.addendum import Addendum, Depth, render_addendum, sign_addendum
+from spytriage.report.addendum import render_addendum, sign_addendum
 from spytriage.report.wire import SCHEMA_VERSION
-from spytriage.review import outcome_of
+from spytriage.review import outcome_of_addendum
 from spytriage.scan import forbid_core_dumps, forbid_network
 from spytriage.signing import SIGNATURE_SUFFIX, Signer
 
@@ -265,15 +267,11 @@ class _Work:
         # MVT names one match of a record: where it is withdrawn, another that was looked for may stand behind it.
         delta = self.delta(() if withdrawn else report.sets)
         depth, new, left_out = self._look_up(report, digest, files, delta)
-        without = tuple(finding for finding in report.findings if not finding.indicators)
-        outcome = outcome_of(replace(report, findings=(*new, *still_there, *without)))
-        if outcome is Outcome.NO_MATCH and (left_out or depth is Depth.REPORT):
-            outcome = Outcome.INCONCLUSIVE
         listed = {module.name for module in report.modules}
-        return Addendum(
+        addendum = Addendum(
             report=report,
             report_sha256=digest,
-            outcome=outcome,
+            outcome=Outcome.INCONCLUSIVE,  # until the next line
             new=new,
             still_there=still_there,
             withdrawn=withdrawn,
@@ -284,6 +282,7 @@ class _Work:
             version=__version__,
             rechecked_on=self.request.today,
         )
+        return replace(addendum, outcome=outcome_of_addendum(addendum))
 
     def _look_up(
         self, report: Report, digest: str, files: _CaseFiles, delta: _Delta | None
