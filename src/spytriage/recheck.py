@@ -29,7 +29,7 @@ from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_identities
 from spytriage.finding_kinds import Level
 from spytriage.findings import grade
-from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SKETCH, read_handoff
+from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SEALED, SKETCH, read_handoff
 from spytriage.i18n import _, current_language, using_language
 from spytriage.indicators.kept import NOT_KEPT_FOR, KeptMatcher, keys_by_set, keys_of_indicator
 from spytriage.jsontext import readable
@@ -173,7 +173,7 @@ def find_cases(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[Row]
         for case in found or [path]:
             name = of_folder + (case.name.removesuffix(".zip") if case.is_file() else case.resolve().name)
             if not _is_case(case):
-                rows.append(Row(name, Status.NOT_A_CASE))
+                rows.append(Row(name, Status.DAMAGED if found else Status.NOT_A_CASE))
             elif name in cases:
                 rows.append(Row(name, Status.DUPLICATE))
             else:
@@ -193,7 +193,9 @@ def _cases_in(path: Path) -> list[Path]:
         names = sorted(child.name for child in path.iterdir() if not child.name.startswith("."))
     except OSError:
         return []
-    folders = {name for name in names if (path / name / "report.json").is_file()}
+    # Also one that lacks its report: it would be passed over in silence. Of a deleted case there is its custody alone.
+    ours = ("report.json", "report.html", *SEALED)
+    folders = {name for name in names if any((path / name / file).is_file() for file in ours)}
     zips = [name for name in names if name.endswith(".zip") and name.removesuffix(".zip") not in folders]
     return [path / name for name in sorted([*folders, *zips])]
 
