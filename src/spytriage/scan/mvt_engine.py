@@ -25,8 +25,9 @@ import re
 import sqlite3
 import sys
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -235,8 +236,10 @@ class Engine:
                 return layouts.intrusion_logs()
             case "ios-sysdiagnose":
                 return layouts.sysdiagnose()
-            case _:
+            case "ios-filesystem":
                 return layouts.filesystem(_filesystem_patterns())
+            case kind:
+                raise NotImplementedError(kind)
 
     def _backup_part(self, extra_modules: Sequence[type[Any]]) -> _Part:
         job = self.job
@@ -363,19 +366,15 @@ class Engine:
         records: int | None = None
         state, reason, detail = CoverageState.CHECKED, None, ""
         try:
-            module.run()
-            _AFTER_RUN.get(name, _nothing)(module)
-            records = _count(module.results) + (self.rows.held_back if self.rows else 0)
-            if more := MORE_CHECKS.get(name):
-                _check_more(module, self.matcher, more)
-            if not (more and more.instead) and not _matches_nothing(module):
-                module.check_indicators()
-            elif not more:
+            records = self._read(module, name)
+            if not self._compare(module, name):
                 state = CoverageState.EXTRACTED_ONLY
         except MemoryError:
             state, reason = CoverageState.FAILED, Reason.OUT_OF_MEMORY
         except Exception as error:  # noqa: BLE001 (whatever a module raises is a line of the ledger)
             state, reason, detail = _classify(error)
+            if isinstance(notes, Reading) and notes.widened:
+                self._ask_as_mvt_does(module, name, notes)
         if self.guard.network_attempts:
             state, reason, detail = CoverageState.FAILED, Reason.NETWORK_REFUSED, ""
         notes.settle()
@@ -384,6 +383,30 @@ class Engine:
         if state in {CoverageState.NO_DATA, CoverageState.NOT_RUN}:
             records = None
         return ModuleCoverage(name, state, records, reason, detail, self.matcher.shortened_links)
+
+    def _read(self, module: MVTModule, name: str) -> int:
+        """Let a module read, and return how many records there were."""
+        module.run()
+        _AFTER_RUN.get(name, _nothing)(module)
+        return _count(module.results) + (self.rows.held_back if self.rows else 0)
+
+    def _compare(self, module: MVTModule, name: str) -> bool:
+        """Look the records of a module up; return whether there is anything to look up in them."""
+        if more := MORE_CHECKS.get(name):
+            _check_more(module, self.matcher, more)
+        if not (more and more.instead) and not _matches_nothing(module):
+            module.check_indicators()
+            return True
+        return more is not None
+
+    def _ask_as_mvt_does(self, module: MVTModule, name: str, reading: Reading) -> None:
+        """Have a module that broke read once more, without the rows that MVT passes over: one may be what broke it."""
+        assert isinstance(module.alertstore, _StreamingAlerts)
+        module.alertstore.again()
+        module.results = []
+        with reading.as_mvt_asks(), suppress(Exception):
+            self._read(module, name)
+            self._compare(module, name)
 
     def _observe(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> None:
         """Have a module look everything up once more, and take down what it asks.
@@ -760,6 +783,12 @@ class _StreamingAlerts(AlertStore):
     def __init__(self, module: str, emit: Emit) -> None:
         super().__init__(log=None)
         self._module, self._emit = module, emit
+        self._sent: Counter[int] = Counter()  # alerts, by a number of each
+        self._known: Counter[int] = Counter()
+
+    def again(self) -> None:
+        """Send what was sent before no second time."""
+        self._known, self._sent = self._sent, Counter()
 
     def _get_calling_module(self) -> str:
         return self._module  # MVT walks the whole stack to find it out
@@ -767,6 +796,10 @@ class _StreamingAlerts(AlertStore):
     def add(self, alert: Alert) -> None:
         indicator = alert.matched_indicator
         event, message = bounded(alert.event, alert.message)
+        number = hash((alert.level, message, repr(event)))
+        self._sent[number] += 1
+        if self._sent[number] <= self._known[number]:
+            return
         self._emit(
             RawAlert(
                 module=self._module,
