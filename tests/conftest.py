@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from spytriage.consent import Consent, Grant
 from spytriage.demo import DEMO_PASSWORD, DemoPhone, write_phone
@@ -22,6 +24,12 @@ from tests.outcomes import pytest_terminal_summary, record
 from tests.tools import DAY, KEY, Opened, Recorder
 
 __all__ = ["pytest_terminal_summary", "record"]
+
+# Whether a change may land is no matter of luck, nor of how busy the machine is: where CI is set, hypothesis tries the
+# same examples each time; elsewhere it tries others.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.register_profile("searching", deadline=None)
+settings.load_profile("repeatable" if os.environ.get("CI") else "searching")
 
 SHARED = Path(__file__).parents[2] / "shared"
 LIMITS = Limits()

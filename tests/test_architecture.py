@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "spytriage"
 STAGES = ("source", "indicators", "scan", "findings", "redaction", "report", "review")
 SHARED = {
-    "models", "errors", "finding_kinds", "artefacts", "i18n", "text", "jsontext", "yamltext", "atomic",
+    "archives", "models", "errors", "finding_kinds", "artefacts", "i18n", "text", "jsontext", "yamltext", "atomic",
     "custody", "evidence", "handoff", "observables", "signing", "statements", "stix_parts", "undo",
 }  # fmt: skip
 COMPOSERS = {

@@ -40,6 +40,7 @@ INDEX = "index.html"
 CONSENT = "consent.yaml"
 _ATTEMPTS = 2  # a phone that could not be checked is tried once more
 _MOST_BYTES = 16 << 20
+_MOST_PHONES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +340,11 @@ class _Cases:
             if "struck" in content:
                 cases.struck, cases.salt = dict(content["struck"]), content["salt"]
             bytes.fromhex(cases.salt)
-            if not all(type(number) is int and number > 0 for number in cases.taken):
+            given = [*cases.numbers.values(), *cases.struck.values()]
+            if not all(type(number) is int and 0 < number < _MOST_PHONES for number in given):
                 raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
+            if len(cases.taken) < len(given):
+                raise ValueError("two phones of one number")  # noqa: TRY301
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _NoCasesError from error
         return cases

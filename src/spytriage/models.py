@@ -566,7 +566,7 @@ class SourceFacts:
         _require(self.device, Pseudonym, optional=True)
         if self.model_family not in {"iPhone", "iPad", "iPod", "Android", "unknown"}:
             raise TypeError("a report shows the model family only")
-        if not re.fullmatch(r"\d{1,2}(\.\d{1,2})?|unknown", self.os_version):
+        if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,2})?|unknown", self.os_version):
             raise TypeError("a report shows major.minor of the operating system only")
         if self.digest is not None and not re.fullmatch(r"[0-9a-f]{64}", self.digest):
             raise TypeError("a digest is 64 hexadecimal digits")

@@ -43,7 +43,7 @@ def on_a_terminal(folder: Path, answers: str, *arguments: str) -> tuple[int, str
             break
         said += read
     os.close(parent)
-    return run.wait(timeout=60), said.decode()
+    return run.wait(timeout=120), said.decode()
 
 
 class TestTheDemo:

@@ -105,7 +105,7 @@ def test_kill_at_ten_random_moments_leaves_nothing_after_the_next_start(
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, "a worker outlives its parent"
         time.sleep(0.01)
@@ -122,7 +122,7 @@ def test_a_check_that_is_stopped_leaves_nothing_at_once(marked: Opened, tmp_path
         time.sleep(0.005)
 
     process.send_signal(how)
-    _out, said = process.communicate(timeout=30)
+    _out, said = process.communicate(timeout=120)
 
     assert process.returncode == 128 + how, said
     assert b"Traceback" not in said

@@ -78,18 +78,19 @@ def typed(here: Path, backup: Path, answers: Sequence[str], terminal: str = "dum
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": terminal, "COLUMNS": "200"},
     )  # fmt: skip
     os.close(child)
-    said, waiting, end = b"", list(answers), time.monotonic() + 60
-    while time.monotonic() < end and select.select([parent], [], [], 60)[0]:
+    said, waiting, end = b"", list(answers), time.monotonic() + 120
+    while time.monotonic() < end and select.select([parent], [], [], 120)[0]:
         try:
             read = os.read(parent, 4096)
         except OSError:  # the other end is closed
             break
         said += read
         if waiting and said.count(b"not shown") > len(answers) - len(waiting):
-            time.sleep(0.3)  # what is typed before echo is off is thrown away
+            while termios.tcgetattr(parent)[3] & termios.ECHO and time.monotonic() < end:
+                time.sleep(0.01)  # what is typed before echo is off is thrown away
             os.write(parent, waiting.pop(0).encode() + b"\n")
     os.close(parent)
-    return process.wait(timeout=60), said.decode()
+    return process.wait(timeout=120), said.decode()
 
 
 class TestInAFile:

@@ -84,7 +84,7 @@ def _run(name: str, options: argparse.Namespace) -> bool:
             *(repeatable or [str(grown)]),
         ])  # fmt: skip
         ended_well = done.returncode == 0
-        tail = _figures(done.stderr) if ended_well else done.stderr[-6000:]
+        tail = _figures(done.stderr) if ended_well else done.stdout[-6000:] + done.stderr[-3000:]
         print(f"{name}: {'ok' if ended_well else 'FAILED'} {tail}", flush=True)
         if options.grow and ended_well:
             _keep(name, grown)

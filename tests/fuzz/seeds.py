@@ -176,7 +176,8 @@ def _custody() -> bytes:
 def _handed_over() -> dict[str, Any]:
     report = json.loads(to_json(handoffs.SMALL))
     entries = [json.loads(line) for line in _custody().splitlines()]
-    return {"report": report, "custody": entries, "manifest": {"custody": {"entries": 1}}, "signature": "untrusted"}
+    signature = handoffs.signer().sign(b"other", "a comment").decode()
+    return {"report": report, "custody": entries, "manifest": {"signer": None, "demo": True}, "signature": signature}
 
 
 def _review() -> dict[str, Any]:
@@ -217,6 +218,8 @@ _SEEDS: dict[str, Callable[[], Iterable[Any]]] = {
                     "b\u00fccher.example\nhttp://xn--bcher-kva.example./%41".encode(), b"[2001:db8::1]\n//[::1%25x]/",
                     b"a@example.org\nmailto:a@example.org", b"aa:bb\n\\\\host\\share"],
     "kit": lambda: [_zip(set__stix2=json.dumps(_BUNDLE).encode(), kit__json=b'{"sets": []}')],
+    "kit-content": lambda: [{"kit.json": {"sets": [{"name": "a", "title": "A set", "publisher": "We", "sha256": ""}]},
+                             "a.stix2": _BUNDLE, "b.json": _BUNDLE}],
     "set-record": lambda: [_RECORD],
     "facts-file": lambda: [_FACTS],
     "acquisition": _acquisitions,

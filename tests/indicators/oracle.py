@@ -46,7 +46,7 @@ class MvtOracle:
         return answer
 
     def close(self) -> None:
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=120)
 
 
 def _check(indicators: Any, method: str, value: str) -> Any:

@@ -84,10 +84,10 @@ def test_a_host_of_any_length_is_read_from_its_end_and_in_no_time() -> None:
     import time
 
     matcher = matcher_of((DOMAIN, "evil.example"))
-    begin = time.monotonic()
+    begin = time.process_time()
     for prefix in ("a." * 500_000, "ü." * 100_000, "x" * 1_000_000 + "@"):
         assert matcher.url(f"https://{prefix}evil.example/") is not None
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_international_names_are_the_same_in_both_spellings() -> None:

@@ -228,6 +228,57 @@ def test_a_broken_zip_is_one_clear_error(write: Write, installed: Path, cut: int
     assert nothing_installed(installed)
 
 
+def test_a_zip_whose_packed_bytes_are_damaged_is_one_clear_error(write: Write, installed: Path) -> None:
+    data = bytearray(zip_of(write, ("a.stix2", made())).read_bytes())
+    start = 30 + len("a.stix2")
+    data[start : start + 40] = b"\xff" * 40  # no block of deflate begins so
+    with pytest.raises(SpytriageError, match="zip cannot be read"):
+        import_sets([write(bytes(data), "damaged.zip")])
+    assert nothing_installed(installed)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_that_is_packed_as_no_kit_is_is_refused_before_it_unpacks(
+    write: Write, installed: Path, packing: int
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as archive:
+        archive.writestr("a.stix2", made())
+    with pytest.raises(SpytriageError, match="zip cannot be read"):
+        import_sets([write(buffer.getvalue(), "odd.zip")])
+    assert nothing_installed(installed)
+
+
+@pytest.mark.parametrize("beginning", [b"", b"PK\x03\x04", b"PK\x05\x06"])
+def test_the_end_of_a_zip_in_many_parts_is_one_clear_error_in_any_file(
+    write: Write, installed: Path, beginning: bytes
+) -> None:
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
+    with pytest.raises(SpytriageError):
+        import_sets([write(beginning + locator + end, "part.zip")])
+    assert nothing_installed(installed)
+
+
+@pytest.mark.parametrize("title", [None, 5, ["A set"], "half a character \ud800"])
+def test_a_kit_whose_list_calls_a_set_by_no_text_is_refused(write: Write, installed: Path, title: object) -> None:
+    row = {"name": "a", "title": title, "publisher": "", "sha256": hashlib.sha256(made()).hexdigest()}
+    with pytest.raises(SpytriageError, match="list in the kit is damaged"):
+        import_sets([zip_of(write, ("kit.json", json.dumps({"sets": [row]}).encode()), ("a.stix2", made()))])
+    assert nothing_installed(installed)
+
+
+@pytest.mark.parametrize("change", [{"total": "many"}, {"name": None}, {"official": 1}, {"sha256": ["x"]}])
+def test_a_record_with_a_value_of_another_kind_is_one_clear_error(
+    write: Write, installed: Path, change: dict[str, object]
+) -> None:
+    import_sets([write(made(), "mine.stix2")])
+    [path] = (installed / "indicators").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SpytriageError, match="record of an installed set is damaged"):
+        records()
+
+
 def test_a_zip_without_bundles_or_with_a_damaged_list_is_one_clear_error(write: Write, installed: Path) -> None:
     with pytest.raises(SpytriageError, match="holds no indicator bundle"):
         import_sets([zip_of(write, ("notes.txt", b"x"))])

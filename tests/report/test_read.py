@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.report.test_wire import SCHEMA
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import LANGUAGES, using_language
-from spytriage.models import Report, Tlp
+from spytriage.models import CodeName, Commitment, Report, Tlp
 from spytriage.report import RENDERERS, from_json, to_html, to_json, to_stix, write_report
 from spytriage.report.timesketch import to_csv, to_jsonl
 
@@ -124,6 +125,57 @@ def test_a_report_with_any_value_replaced_is_refused_or_can_be_written(data: st.
         return
     for render in RENDERERS.values():
         assert isinstance(render(report), bytes)
+
+
+def _places(node: Any, above: str = "") -> Iterator[str]:
+    """Give every place in a JSON value, the same one once for all entries of a list."""
+    for key, held in node.items() if isinstance(node, dict) else [("*", held) for held in node]:
+        yield f"{above}{key}"
+        if isinstance(held, dict | list):
+            yield from _places(held, f"{above}{key}/")
+
+
+FULL = replace(
+    samples.MATCH,
+    findings=(
+        replace(
+            samples.FINDINGS[1],
+            at=datetime(2019, 5, 14, 10, 0, 0, tzinfo=UTC),
+            commitments=(Commitment(CodeName("message"), "c1" * 32),),
+        ),
+    ),
+    modules=samples.modules(gaps=True)[:3],
+    objects=(),
+    signer="0123456789ABCDEF",
+)
+BOUNDARIES: tuple[Any, ...] = (
+    None, True, False, -1, 0, 1, 10_000_001, 1_000_000_000, 2**63, 10**40, 0.0, 1.5, [], {}, "", "x", "x" * 81,
+    "a\nb", "\x00", "\u202e", "\ud800", "0" * 64, "A" * 64, "F0", "F1", "F" + "9" * 30, "\u0661\u0662", "<script>",
+    "0001-01-01", "9999-12-31", "2026-02-30", "20260504", "00:00:00", "24:00:00", "00:00", "23:59:60", "00:00:00.5",
+)  # fmt: skip
+_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+PLACES = tuple(dict.fromkeys(_places(json.loads(to_json(FULL)))))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_stands_in_any_place_of_a_report_is_refused_or_follows_the_schema_and_can_be_shown(place: str) -> None:
+    for value in BOUNDARIES:
+        content = json.loads(to_json(FULL))
+        node, keys = content, place.split("/")
+        for key in keys[:-1]:
+            node = node[0 if key == "*" else key]
+        node[0 if keys[-1] == "*" else keys[-1]] = value
+        try:
+            report = from_json(json.dumps(content).encode())
+        except SpytriageError:
+            continue
+        written = to_json(report)
+        if written == to_json(FULL):
+            continue  # what follows from the rest of the report is not read
+        _VALIDATOR.validate(json.loads(written))
+        assert to_json(from_json(written)) == written
+        for render in RENDERERS.values():
+            render(report).decode("utf-8")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

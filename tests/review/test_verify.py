@@ -164,6 +164,19 @@ class TestFiles:
         manifest["files"].append(manifest["files"][0])
         assert verified(files | {MANIFEST: canonical(manifest)}).overall is Overall.FAILED
 
+    @pytest.mark.parametrize("name", sorted(json.loads(remade(handoffs.SMALL)[MANIFEST])))
+    def test_whose_manifest_holds_anything_anywhere_are_told_to_be_good_by_no_step_that_reads_it(
+        self, name: str
+    ) -> None:
+        files = remade(handoffs.SMALL, signer())
+        before = json.loads(files[MANIFEST])
+        for value in (None, True, -1, 0, 10**40, 1.5, "", "x", "\ud800", "0" * 16, [], [[]], {}, {"a": []}):
+            forged = canonical(before | {name: value})
+            if forged != files[MANIFEST]:
+                verification = verified(files | {MANIFEST: forged}, public_of(signer()))
+                assert len([texts.why_text(step) for step in verification.steps]) == len(StepId)
+                assert verification.overall is Overall.FAILED
+
 
 class TestCustody:
     def chain(self) -> bytes:

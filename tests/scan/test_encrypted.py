@@ -398,7 +398,7 @@ class TestWhatStaysBehind:
     ) -> None:
         backup = written_encrypted_phone[0]
 
-        limits = Limits(seconds=5)
+        limits = Limits(seconds=12)
         result = run_scan(backup, limits=limits, keys=keys_of(backup), command=(*BAD_WORKER, "Hangs"))
 
         assert state_of(result, "Hangs").reason is Reason.TIMED_OUT

@@ -239,7 +239,7 @@ class TestWhatCannotBeRead:
         stored(phone, SAFARI_HISTORY).unlink()
         stored(phone, SAFARI_HISTORY).mkdir()
 
-        result = run_scan(phone, limits=Limits(seconds=20))
+        result = run_scan(phone, limits=Limits(seconds=60))
 
         assert state_of(result, "SMS").reason is Reason.NOT_A_REGULAR_FILE
         assert state_of(result, "SafariHistory").reason is Reason.NOT_A_REGULAR_FILE
@@ -365,7 +365,7 @@ class TestAWorkerThatBreaks:
         detail: str,
     ) -> None:
         folder, planted = written_phone
-        seconds = 5 if module == "Hangs" else 60  # a busy machine is slow to eat its memory
+        seconds = 12 if module == "Hangs" else 60  # a busy machine is slow to eat its memory
         limits = Limits(seconds=seconds, memory_bytes=1 << 30, output_bytes=4 << 20)
 
         result = run_scan(folder, limits=limits, command=(*BAD_WORKER, module))
@@ -399,7 +399,7 @@ class TestAWorkerThatBreaks:
                 f" SELECT {', '.join(f'COUNT(x) AS {name}' for name in columns)} FROM n"
             )
 
-        result = run_scan(phone, limits=Limits(seconds=6))
+        result = run_scan(phone, limits=Limits(seconds=12))
 
         assert state_of(result, "WhatsappContacts").reason is Reason.TIMED_OUT
         assert state_of(result, "InteractionC").state is CoverageState.CHECKED
@@ -448,7 +448,7 @@ def _child_of(pid: int) -> int | None:
     return int(names[0]) if names else None
 
 
-def _wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def _wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if (value := condition()) is not None:

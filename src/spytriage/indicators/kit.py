@@ -7,13 +7,12 @@ import io
 import json
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from spytriage.archives import DAMAGED, is_zip
 from spytriage.atomic import write_new_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -29,6 +28,7 @@ MAX_TOTAL_BYTES = 400_000_000
 MAX_RATIO = 200
 """How many times its packed size an entry may unpack to (published bundles pack 6 to 10 times)."""
 
+_PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # LZMA may ask for gigabytes before the first byte is unpacked
 _FIRST_DAY_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -66,11 +66,18 @@ def export_kit(output: Path) -> list[Record]:
 
 def _candidates(paths: Sequence[Path]) -> Iterator[Candidate]:
     for path in paths:
-        if path.is_file() and zipfile.is_zipfile(path):
+        if _is_zip(path):
             yield from _candidates_of_zip(path)
         else:
             for file in bundle_files([path]):
                 yield candidate(file, read_bytes(file))
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return path.is_file() and is_zip(path)
+    except OSError:
+        return False  # what it is taken for then says why it cannot be read
 
 
 def _candidates_of_zip(path: Path) -> Iterator[Candidate]:
@@ -79,8 +86,7 @@ def _candidates_of_zip(path: Path) -> Iterator[Candidate]:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive, path)
             contents = {member.filename: _read_member(archive, member, path) for member in members}
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error) as error:
-        # RuntimeError: a password is wanted; NotImplementedError: a method of packing that Python lacks.
+    except (*DAMAGED, OSError) as error:
         raise SpytriageError(_("The zip cannot be read."), path=path, hint=hint) from error
     known = _manifest_of(contents.pop(MANIFEST, b"{}"), path)
     if not contents:
@@ -91,7 +97,7 @@ def _candidates_of_zip(path: Path) -> Iterator[Candidate]:
             raise SpytriageError(_("A set in the kit is not what its list says."), path=path / name, hint=hint)
         ready = candidate(path / name, data)
         if row is not None and not ready.bundle.set.catalogued:
-            labelled = replace(ready.bundle.set, title=str(row["title"])[:200], publisher=str(row["publisher"])[:200])
+            labelled = replace(ready.bundle.set, title=row["title"][:200], publisher=row["publisher"][:200])
             ready = replace(ready, bundle=replace(ready.bundle, set=labelled))
         yield ready
 
@@ -112,6 +118,8 @@ def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipIn
     if is_bomb:
         hint = _("Import the .stix2 files themselves.")
         raise SpytriageError(_("The zip unpacks to more than is sensible."), path=path, hint=hint)
+    if any(member.compress_type not in _PACKINGS for member in members):
+        raise zipfile.BadZipFile("packed as no kit is")
     if len(names) != len(members) or any(_is_tricky(member) for member in members):
         hint = _("Do not use it. Ask whoever sent it how it was made.")
         raise SpytriageError(
@@ -142,10 +150,14 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) 
     return data
 
 
-def _manifest_of(data: bytes, path: Path) -> dict[str, dict[str, Any]]:
+def _manifest_of(data: bytes, path: Path) -> dict[str, dict[str, str]]:
     try:
         rows = json.loads(data).get("sets", [])
-        return {f"{row['name']}.stix2": {key: row[key] for key in ("sha256", "title", "publisher")} for row in rows}
+        listed = {f"{row['name']}.stix2": {key: row[key] for key in ("sha256", "title", "publisher")} for row in rows}
+        for row in listed.values():
+            for text in row.values():
+                text.encode()  # fails on what is no text, and on half a character
+        return listed  # noqa: TRY300 (reads best in one piece)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         hint = _("Get the kit again from whoever made it.")
         raise SpytriageError(_("The list in the kit is damaged."), path=path, hint=hint) from error

@@ -57,6 +57,9 @@ class Record:
         return max(0, (today - since).days)
 
 
+_NOT_TEXT = {"official": bool, "total": int, "usable": int}
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A bundle that was read and may be installed."""
@@ -99,6 +102,8 @@ def records() -> list[Record]:
 def _read_record(path: Path) -> Record:
     try:
         record = Record(**json.loads(path.read_bytes()))
+        if any(type(value) is not _NOT_TEXT.get(name, str) for name, value in asdict(record).items()):
+            raise TypeError("not what a record holds")  # noqa: TRY301 (one error for all of them)
         date.fromisoformat(record.imported_on)
     except (OSError, ValueError, TypeError) as error:
         hint = _("Delete this file and import the set again.")

@@ -179,10 +179,7 @@ def _object(item: object) -> _Json:
 
 def _limit(limit: _Json) -> Limit:
     kind = LimitId(limit["id"])
-    values = {_is(str, name): _count(value) for name, value in limit["values"].items()}
-    if set(LIMIT_VALUES.get(kind, ())) - set(values):
-        raise ValueError("the sentence of this limit needs a count")
-    return Limit(kind, tuple(values.items()))
+    return Limit(kind, tuple((name, _count(limit["values"][name])) for name in LIMIT_VALUES.get(kind, ())))
 
 
 def _module(module: _Json) -> ModuleCoverage:
@@ -230,7 +227,7 @@ def _indicators(entries: list[_Json]) -> tuple[Indicator, ...]:
     for entry in entries:
         key = IndicatorType(entry["type"]), _is(str, entry["value"])
         set_name, family, object_id = (_is(str, entry[name]) for name in ("set", "family", "object_id"))
-        claims.setdefault(key, []).append(Attribution(set_name, family, _plain(entry["sha256"]), object_id))
+        claims.setdefault(key, []).append(Attribution(set_name, family, _sha256(entry["sha256"]), object_id))
     return tuple(Indicator(kind, value, tuple(entry)) for (kind, value), entry in claims.items())
 
 
@@ -249,7 +246,7 @@ def _set(loaded: _Json) -> IndicatorSet:
         title=_is(str, loaded["title"]),
         publisher=_is(str, loaded["publisher"]),
         families=tuple(_is(str, family) for family in loaded["families"]),
-        sha256=_plain(loaded["sha256"]),
+        sha256=_sha256(loaded["sha256"]),
         total=_count(loaded["total"]),
         usable=_count(loaded["usable"]),
         unusable=tuple(
@@ -286,7 +283,7 @@ def _consent(consent: _Json) -> ConsentSummary:
 def _redaction(redaction: _Json) -> RedactionSummary:
     return RedactionSummary(
         policy=_plain(redaction["policy"]),
-        policy_sha256=_plain(redaction["policy_sha256"]),
+        policy_sha256=_sha256(redaction["policy_sha256"]),
         fields_withheld=_count(redaction["fields_withheld"]),
         fields_unlisted=_count(redaction["fields_unlisted"]),
         time=TimePrecision(redaction["time"]),
@@ -329,6 +326,12 @@ def _plain(value: object) -> str:
     return text
 
 
+def _sha256(value: object) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text := _is(str, value)):
+        raise ValueError("a SHA-256 is 64 hexadecimal digits")
+    return text
+
+
 def _count(value: object) -> int:
     if (number := _is(int, value)) < 0:
         raise ValueError("a count is not negative")
@@ -350,7 +353,12 @@ def _day(value: object) -> date:
 
 def _moment(day: object, time: object) -> datetime | None:
     """Return the exact time of a finding, which only the policy `internal` shows."""
-    return None if time is None else datetime.fromisoformat(f"{_is(str, day)}T{_is(str, time)}+00:00")
+    if time is None:
+        return None
+    moment = datetime.fromisoformat(f"{_is(str, day)}T{_is(str, time)}+00:00")
+    if f"{moment:%H:%M:%S}" != time:  # the function takes 10:00 too
+        raise ValueError("a time is written HH:MM:SS")
+    return moment
 
 
 def _reference(value: object) -> int:

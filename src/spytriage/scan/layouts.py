@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
+from spytriage.archives import is_zip
 from spytriage.models import Reason
 from spytriage.scan import android_backup
 from spytriage.scan.hashes import not_as_listed
@@ -113,7 +114,7 @@ class Layouts:
         if path.is_dir():
             return in_place(path)
         target = self._space / "bugreport"
-        if not _is_zip(path):
+        if not is_zip(path):
             unpacker = Unpacker(target, lambda _name: Want.CONTENT)
             unpacker.file(path, "dumpstate.txt")
             (target / "main_entry.txt").write_text("dumpstate.txt")
@@ -205,7 +206,7 @@ class Layouts:
             # A dump of a file system holds the links of the phone, and what they point to has a place of its own.
             return in_place(self._path, links=name != "filesystem")
         unpacker = Unpacker(self._space / name, wanted, self._root, keep_listing=keep_listing)
-        if _is_zip(self._path):
+        if is_zip(self._path):
             unpacker.zip(self._path)
         else:
             unpacker.tar(self._path)
@@ -328,12 +329,6 @@ def _reason_for(main: Laid, name: str) -> Reason | None:
         return Reason.NOT_A_REGULAR_FILE  # a folder of that name is no sign that there was none
     failed = (reason for relative, reason in main.failed.items() if relative.rpartition("/")[2] == name)
     return next(chain(failed, main.hidden.values()), Reason.DAMAGED if main.incomplete else None)
-
-
-def _is_zip(path: Path) -> bool:
-    """Return whether a file begins like a zip, damaged or not."""
-    with path.open("rb") as file:
-        return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
 
 
 def _is_inside(folder: Path, file: Path) -> bool:

@@ -16,7 +16,6 @@ import stat
 import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
+from spytriage.archives import DAMAGED
 from spytriage.models import Reason
 from spytriage.scan.refusals import Refusal, RefusedError
 
@@ -42,8 +42,7 @@ MAX_NAME = 1000
 
 _RATIO_FROM = 16 << 20  # small files may be packed as tightly as they like
 _CHUNK = 1 << 20
-_BROKEN = (zlib.error, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, EOFError, ValueError, struct.error,
-           NotImplementedError, OverflowError)  # fmt: skip
+_BROKEN = (*DAMAGED, OSError)
 _END_OF_ZIP = b"PK\x05\x06"
 _END_OF_ZIP64 = b"PK\x06\x06"
 
@@ -138,7 +137,7 @@ class Unpacker:
             # Python ends at a header that is damaged or not there as it does at the mark of the end, and says nothing.
             self.incomplete |= not getattr(archive, "has_ended", False)
             self._read_to_end(archive.fileobj)
-        except (*_BROKEN, OSError) as error:
+        except _BROKEN as error:
             _pass_on_full_disk(error)
             if not self._entries:
                 raise RefusedError(Refusal.DAMAGED) from error
@@ -149,7 +148,7 @@ class Unpacker:
         try:
             while chunk := stream.read(_CHUNK):
                 self.altered |= bool(chunk.strip(b"\0"))  # another tar, or what lay behind a damaged header
-        except (*_BROKEN, OSError):
+        except _BROKEN:
             self.altered = True
 
     def file(self, path: Path, name: str) -> None:
@@ -210,7 +209,7 @@ class Unpacker:
         except FileExistsError:
             self.failed[relative] = Reason.DAMAGED
             return  # the first one stays
-        except (*_BROKEN, OSError, RuntimeError) as error:
+        except _BROKEN as error:
             _pass_on_full_disk(error)
             self.failed[relative] = Reason.DAMAGED
         else:
@@ -260,7 +259,7 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         if _directory_bytes(path) > MAX_DIRECTORY_BYTES:
             raise RefusedError(Refusal.TOO_LARGE)
         archive = zipfile.ZipFile(path)
-    except (*_BROKEN, OSError) as error:
+    except _BROKEN as error:
         raise RefusedError(Refusal.DAMAGED) from error
     with archive:
         if len(archive.filelist) > MAX_ENTRIES:

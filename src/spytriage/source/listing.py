@@ -11,12 +11,13 @@ import lzma
 import os
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+
+from spytriage.archives import DAMAGED
 
 MAX_NAMES = 50_000
 """Names of a folder or of the beginning of a tar that are looked at."""
@@ -27,8 +28,7 @@ MAX_TAR_BYTES = 256 << 20
 MAX_ZIP_DIRECTORY = 256 << 20
 """Bytes at the end of a zip that list its entries."""
 _MAGIC_BYTES = 600
-_UNUSABLE = (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, OverflowError, zlib.error,
-             lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
+_UNUSABLE = (*DAMAGED, OSError)
 
 
 @dataclass(frozen=True, slots=True)
