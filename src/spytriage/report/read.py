@@ -48,7 +48,7 @@ from spytriage.models import (
     ToolFacts,
     UnusableIndicator,
 )
-from spytriage.report.stix import DEEPEST_OBJECT
+from spytriage.report.published import DEEPEST_OBJECT
 from spytriage.report.texts import LIMIT_VALUES
 from spytriage.report.wire import SCHEMA_VERSION
 
