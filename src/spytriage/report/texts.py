@@ -825,8 +825,8 @@ _LIMITS: Mapping[LimitId, str] = {
         "The records of data use count mobile data only: a process that used nothing but Wi-Fi may not be in them."
     ),
     LimitId.ANDROID_KEEPS_LITTLE: deferred(
-        "Android keeps far less than an iPhone of what ran and which sites were contacted. That nothing was found "
-        "says little."
+        "Android keeps far less than an iPhone of what ran and which sites were contacted. What it did not keep "
+        "cannot be found."
     ),
     LimitId.UNIFIED_LOGS_NOT_READ: deferred(
         "The unified logs, the largest part of a sysdiagnose archive, were not examined: spytriage cannot read them "
