@@ -18,7 +18,10 @@ from spytriage.indicators.data import data_file
 from spytriage.models import IndicatorIndex, Report, ScanResult
 from spytriage.pipeline import Check, check
 from spytriage.scan import Limits, scan
+from tests.outcomes import pytest_terminal_summary, record
 from tests.tools import DAY, KEY, Opened, Recorder
+
+__all__ = ["pytest_terminal_summary", "record"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 LIMITS = Limits()

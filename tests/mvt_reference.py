@@ -6,6 +6,7 @@ A script of its own, because MVT reads its configuration from the environment wh
 import json
 import logging
 import sys
+from typing import Any
 
 from mvt.android.cmd_check_androidqf import CmdAndroidCheckAndroidQF
 from mvt.android.cmd_check_backup import CmdAndroidCheckBackup
@@ -36,8 +37,8 @@ class _Errors(logging.Handler):
             self.messages.append(record.getMessage())
 
 
-def main(kind: str, backup: str, *indicator_files: str) -> None:
-    """Print {modules: {name: records}, errors: [...], alerts: [...]}."""
+def checked(kind: str, backup: str, *indicator_files: str) -> dict[str, Any]:
+    """Return {modules: {name: records}, errors: [...], alerts: [...]}."""
     errors = _Errors()
     logging.getLogger().addHandler(errors)
     logging.getLogger("mvt").setLevel(logging.DEBUG)
@@ -53,8 +54,8 @@ def main(kind: str, backup: str, *indicator_files: str) -> None:
         for alert in command.alertstore.alerts
     ]
     modules = {type(module).__name__: len(module.results) for module in command.executed}
-    json.dump({"modules": modules, "errors": errors.messages, "alerts": alerts}, sys.stdout)
+    return {"modules": modules, "errors": errors.messages, "alerts": alerts}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    json.dump(checked(*sys.argv[1:]), sys.stdout)

@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1] / "src" / "spytriage"
 STAGES = ("source", "indicators", "scan", "findings", "redaction", "report", "review")
 SHARED = {
     "models", "errors", "finding_kinds", "artefacts", "i18n", "text", "jsontext", "yamltext", "atomic",
-    "custody", "evidence", "handoff", "observables", "signing", "statements", "stix_parts",
+    "custody", "evidence", "handoff", "observables", "signing", "statements", "stix_parts", "undo",
 }  # fmt: skip
 COMPOSERS = {
-    "batch.py", "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py", "limits.py",
-    "__main__.py",
+    "batch.py", "forget.py", "pipeline.py", "release.py", "verification.py", "recheck.py", "worker.py", "doctor.py",
+    "limits.py", "__main__.py",
 }  # fmt: skip
 
 

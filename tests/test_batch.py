@@ -326,3 +326,9 @@ def test_the_result_of_a_phone_is_read_from_its_report_only(tmp_path: Path) -> N
     (tmp_path / "0001").mkdir()
     (tmp_path / "0001" / "report.json").write_text("[]")
     assert batch.finished(tmp_path, phone) is None
+
+
+def test_a_list_of_an_earlier_run_that_deleted_nothing_is_read(tmp_path: Path) -> None:
+    phones = [Phone(name, Path(name), Path("consent.yaml")) for name in ("a", "b")]
+    (tmp_path / "cases.json").write_text('{"numbers": {"b": 7}, "schema_version": 1}')
+    assert [phone.number for phone in numbered(phones, tmp_path)] == [8, 7]

@@ -134,6 +134,23 @@ def test_both_check_a_phone_and_a_lost_message_is_noticed(made: tuple[Path, Phon
         compare.Checks(robbed, tmp_path / "other", encrypted=False, jobs=None).spytriage()
 
 
+@pytest.mark.slow
+def test_a_phone_too_large_for_mvt_is_measured_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compare.SIZES, "huge", SIZE)
+    monkeypatch.setattr(compare, "WORK", tmp_path / "work")
+    monkeypatch.setattr(compare, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(compare, "rewrite", lambda: None)  # of the project's own README
+    monkeypatch.setattr(sys, "argv", ["compare", "--size", "huge", "--without-mvt"])
+
+    compare.main()
+
+    found = json.loads((tmp_path / "results" / "huge.json").read_text())
+    assert "MVT was not run." in tables.sections({"huge": found})
+    tables.draw([found], tmp_path / "plot.svg")
+    assert found["spytriage"]["memory"] < 400e6
+    assert not list((tmp_path / "work").iterdir())
+
+
 # --- Costs --------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from spytriage.models import Outcome
-from tests.docs_session import commands, desk, locale_of, matches, output_of, run
+from tests.docs_session import BLOCK, commands, desk, locale_of, matches, output_of, run
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+OUTSIDE = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"]
+PAGES = sorted([*(ROOT / page for page in OUTSIDE), *(ROOT / "docs").rglob("*.md")])
 SPANISH = ROOT / "docs" / "es"
 TRANSLATED = [page for page in (ROOT / "docs").rglob("*.md") if SPANISH not in page.parents]
 
@@ -29,17 +31,37 @@ GUIDES = [page for page in PAGES if any(command.runs for command in commands(pag
 # Their own tests run these, with what they need.
 GUIDES = [page for page in GUIDES if page.name != "for-reviewers.md"]
 COMMANDS = sorted({
-    line.strip().removeprefix("$ ").split("#")[0].strip()
+    line.split("#")[0].strip()
     for page in PAGES
-    for line in re.findall(r"^\s*\$ spytriage .*$", page.read_text(), re.MULTILINE)
+    for line in re.findall(r"(?:^\s*\$ |(?<!`)`)(spytriage [^`\n]+)", page.read_text(), re.MULTILINE)
 })  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_inside_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), target
+            assert not heading or heading in anchors(page.parent / target if target else page), heading
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link may name of a page after its `#`."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in titles}
+
+
+@pytest.mark.parametrize("front", [ROOT / "docs" / "index.md", SPANISH / "index.md"], ids=["en", "es"])
+def test_every_page_can_be_reached_from_the_front_page(front: Path) -> None:
+    reached, ahead = {front}, [front]
+    while ahead:
+        page = ahead.pop()
+        links = re.findall(r"\]\(([^)#\s:]+\.md)", page.read_text())
+        new = {Path(os.path.normpath(page.parent / link)) for link in links} - reached
+        reached |= new
+        ahead += new
+    pages = SPANISH.rglob("*.md") if front.parent == SPANISH else TRANSLATED
+    assert set(pages) <= reached
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -81,6 +103,11 @@ def test_a_guide_that_shows_something_else_is_noticed() -> None:
     assert matches(("one", "…", "key … is it"), ["one", "two", "three", "key 4711 is it"])
     assert not matches(("one", "two"), ["one", "three"])
     assert not matches(("one",), ["one", "and more"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_stands_in_a_block_that_is_looked_at(page: Path) -> None:
+    assert re.findall(r"^\s*\$ .*$", BLOCK.sub("", page.read_text()), re.MULTILINE) == []
 
 
 def test_every_command_that_is_not_run_says_why() -> None:

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from spytriage import custody
+from spytriage.batch import Phone, Result, finished, numbered, write_summary
+from spytriage.batch import State as PhoneState
 from spytriage.custody import Event
 from spytriage.doctor import Machine, State, look_for_overdue
 from spytriage.errors import SpytriageError
 from spytriage.forget import find_overdue, forget, read_case, require_due
 from spytriage.handoff import pack, read_handoff
+from spytriage.models import Outcome
 
 UNTIL = date(2026, 5, 31)
 AFTER = UNTIL + timedelta(days=1)
@@ -118,6 +121,73 @@ def test_a_broken_custody_does_not_keep_a_case_from_being_deleted(case: Path) ->
     assert not done.noted
     assert (case / "custody.jsonl").read_bytes() == b"{}\n"
     assert not (case / "report.json").exists()
+
+
+@pytest.fixture
+def reports(case: Path) -> Path:
+    """The folder of a batch whose phone 3 is the case."""
+    phones = [Phone(name, Path(name), Path("consent.yaml")) for name in ("K-1", "K-2", "Ana")]
+    folder = case.parent / "reports"
+    named = numbered(phones, folder)
+    case.rename(folder / "0003")
+    states = (PhoneState.FAILED, PhoneState.FAILED, PhoneState.CHECKED)
+    write_summary(
+        [Result(p, s, Outcome.MATCH if s is PhoneState.CHECKED else None) for p, s in zip(named, states, strict=True)],
+        folder,
+    )
+    return folder
+
+
+class TestACaseOfABatch:
+    def test_is_not_named_there_any_more_nor_its_outcome_told(self, reports: Path) -> None:
+        assert b"Ana" in (reports / "cases.json").read_bytes()
+        assert b"match" in (reports / "index.html").read_bytes()
+
+        done = forget(read_case(reports / "0003"), AFTER)
+
+        assert {path.name for path in done.struck} == {"cases.json", "summary.json", "index.html"}
+        assert done.left == []
+        for path in reports.rglob("*"):
+            assert path.is_dir() or b"Ana" not in path.read_bytes(), path
+        rows = json.loads((reports / "summary.json").read_text())["phones"]
+        assert rows[2] == {"number": "0003", "outcome": None, "state": "deleted"}
+        assert b"match" not in (reports / "index.html").read_bytes()
+        assert b"K-1" in (reports / "cases.json").read_bytes()
+
+    @pytest.mark.parametrize("custody_too", [False, True])
+    def test_is_known_again_and_not_checked_again(self, reports: Path, *, custody_too: bool) -> None:
+        forget(read_case(reports / "0003"), AFTER)
+        if custody_too:
+            shutil.rmtree(reports / "0003")
+        phones = [Phone(name, Path(name), Path("consent.yaml")) for name in ("Ana", "K-2", "new")]
+        again = numbered(phones, reports)
+
+        assert [(phone.number, phone.name) for phone in again] == [(3, ""), (2, "K-2"), (4, "new")]
+        result = finished(reports, again[0])
+        assert result is not None
+        assert result.state is PhoneState.DELETED
+        assert b"Ana" not in (reports / "cases.json").read_bytes()
+
+    def test_whose_list_is_damaged_is_said_to_be_named_still(self, reports: Path) -> None:
+        (reports / "cases.json").write_bytes(b"{")
+        assert reports / "cases.json" in forget(read_case(reports / "0003"), AFTER).left
+
+    def test_whose_overview_was_not_written_yet_is_deleted_all_the_same(self, reports: Path) -> None:
+        (reports / "summary.json").unlink()
+        done = forget(read_case(reports / "0003"), AFTER)
+        assert ([path.name for path in done.struck], done.left) == (["cases.json"], [])
+
+
+def test_where_and_whose_it_is_for_statistics_goes_and_a_file_of_another_kind_stays(case: Path) -> None:
+    place = case.with_name("case.yaml")
+    place.write_text("region: North\nperson: A-3\n")
+    assert place in forget(read_case(case), AFTER).removed
+
+    other = Path(shutil.copytree(case, case.with_name("other")))
+    (other / "report.json").write_text('{"consent": {"keep_until": null}}')
+    other.with_name("other.yaml").write_text("who: the user's own notes\n")
+    forget(read_case(other), AFTER)
+    assert other.with_name("other.yaml").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may delete anything")

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -94,10 +93,8 @@ def faulty(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdopen", lambda *a, **o: File(fdopen(*a, **o), disk))
         patch.setattr(os, "open", opening)
-        for home, names in ((os, ("fsync", "rename", "replace", "link", "fchmod", "mkdir")),
-                            (tempfile, ("mkstemp", "mkdtemp"))):  # fmt: skip
-            for name in names:
-                patch.setattr(home, name, disk.failing(getattr(home, name)))
+        for name in ("fsync", "rename", "replace", "link", "fchmod", "mkdir"):
+            patch.setattr(os, name, disk.failing(getattr(os, name)))
         yield
 
 

@@ -25,6 +25,7 @@ from spytriage.demo import DemoPhone
 from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_recipients
 from spytriage.handoff import pack, read_handoff
+from spytriage.indicators.kept import NOT_KEPT_FOR
 from spytriage.models import (
     Attribution,
     Indicator,
@@ -107,10 +108,10 @@ Sightings = dict[tuple[str, str, str, str], str | None]
 
 
 def sightings(findings: Iterable[Mapping[str, Any]]) -> Sightings:
-    """The first day of every indicator in every module, by firm rules."""
+    """The first day of every indicator in every module, by each rule that what is kept can be compared by."""
     found: Sightings = {}
     for finding in findings:
-        if finding["indicators"] and not finding["rule"].startswith("loose"):
+        if finding["indicators"] and finding["rule"] != NOT_KEPT_FOR:
             for one in finding["indicators"]:
                 key = (finding["id"], finding["module"], one["type"], one["value"])
                 days = [day for day in (found.get(key), finding["day"]) if day]
@@ -127,11 +128,23 @@ def published(kept: Kept, urls: Iterable[str]) -> list[tuple[IndicatorType, str]
     for place, seen in enumerate(kept.observables):
         if seen.look_up is LookUp.URL or place % 3 == 0:
             values += [(kind, _of(kind, seen.value)) for kind in _TYPES.get(seen.look_up, ())]
+        if place % 3 == 1:
+            values += _resembling(seen.look_up, seen.value)
     for place, url in enumerate(urls):
         host = url.split("/")[2]
         values.append((IndicatorType.URL, url) if place % 2 else (IndicatorType.DOMAIN, host))
         values.append((IndicatorType.DOMAIN, "/".join(url.split("/")[2:4])))
     return values
+
+
+def _resembling(look_up: LookUp, value: str) -> list[tuple[IndicatorType, str]]:
+    """Indicators that a value meets by a loose rule only."""
+    folders = [name for name in value.split("/")[:-1] if name]
+    if look_up is LookUp.FILE_PATH and len(value) > 6:
+        return [(IndicatorType.FILE_PATH, value[:-2])]
+    if look_up is LookUp.FILE_PATH_PROCESS and folders:
+        return [(IndicatorType.PROCESS, folders[-1])]
+    return [(IndicatorType.CONFIGURATION_PROFILE, f"xx{value}yy")] if look_up is LookUp.PROFILE else []
 
 
 def _of(kind: IndicatorType, value: str) -> str:
@@ -169,6 +182,7 @@ def test_a_recheck_finds_what_a_check_with_the_newer_sets_finds(
     fresh = sightings(json.loads((tmp_path / "fresh" / "report.json").read_text())["findings"])
     again = sightings([*addendum["new"], *addendum["still_there"]])
     assert len(fresh) > 15
+    assert any(finding["rule"].startswith("loose-path") for finding in addendum["new"])
     assert row.status is Status.NEW
     assert fresh.items() <= again.items()
     # MVT names one match of a record, and a recheck names all: each that it names beside them is one by itself.

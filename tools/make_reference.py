@@ -1,4 +1,4 @@
-"""Writes the pages of the reference that follow from the program: commands, the format of reports, indicator sets.
+"""Writes the pages of the reference that follow from the program: commands, formats, indicator sets, redaction.
 
 `make reference` runs it; a test holds the pages to what it would write.
 """
@@ -40,6 +40,17 @@ WORDS: dict[str, dict[str, str]] = {
         "where": "published in",
         "number": "indicators",
         "unpinned": "not pinned",
+        "redaction": "The redaction table",
+        "redaction-lead": "What may be shown of each record that MVT or spytriage makes, by module and field: the most that any "
+        "policy shows ([why, in plain words](../explanation/redaction.md)). `--policy` can only take away from it. The page is "
+        "made from `src/spytriage/redaction/policies/table.yaml`, and every report holds the SHA-256 of the table and its "
+        "policy. **A field that does not stand here is withheld and counted.** Shown are fields of a record beside a "
+        "published indicator only; an alert without one shows its fixed description. MVT's own message is never shown, a "
+        "time only as its day or week (the policy `internal`: to the second).",
+        "show": "shown when it is the published indicator itself",
+        "generalise": "as a closed word, a count or yes/no",
+        "pseudonym": "as a pseudonym under the key of the case",
+        "seal": "withheld, and named",
     },
     "es": {
         "commands": "Órdenes",
@@ -64,6 +75,17 @@ WORDS: dict[str, dict[str, str]] = {
         "where": "publicado en",
         "number": "indicadores",
         "unpinned": "sin fijar",
+        "redaction": "La tabla de lo que se oculta",
+        "redaction-lead": "Qué se puede mostrar de cada registro que hacen MVT o spytriage, por módulo y campo: lo más que muestra "
+        "cualquier política ([por qué, en palabras sencillas](../explanation/redaction.md)). `--policy` solo puede quitar. La "
+        "página se hace con `src/spytriage/redaction/policies/table.yaml`, y cada informe contiene el SHA-256 de la tabla y de "
+        "su política. **Un campo que no está aquí se oculta y se cuenta.** Solo se muestran campos de un registro junto a un "
+        "indicador publicado; una alerta sin indicador muestra su descripción fija. El mensaje de MVT no se muestra nunca, y "
+        "una hora solo como su día o semana (la política `internal`: al segundo).",
+        "show": "se muestra cuando es el indicador publicado mismo",
+        "generalise": "como palabra fija, cuenta o sí/no",
+        "pseudonym": "como seudónimo con la clave del caso",
+        "seal": "se oculta, y se nombra",
     },
 }
 
@@ -76,6 +98,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         for schema in ("report", "addendum"):
             yield place / f"{schema}-format.md", "\n".join(_format(schema, words))
         yield place / "indicator-sets.md", "\n".join(_sets(words))
+        yield place / "redaction-table.md", "\n".join(_redaction(words))
 
 
 def _commands(language: str, words: dict[str, str]) -> Iterator[str]:
@@ -163,8 +186,26 @@ def _sets(words: dict[str, str]) -> Iterator[str]:
         number = str(sum((entry["counts"] or {}).values())) if entry["sha256"] else words["unpinned"]
         cells = (f"`{entry['name']}`", entry["family"], entry["publisher"], entry["licence"], number)
         where = f"[{entry['repository']}](https://github.com/{entry['repository']})"
-        yield "| " + " | ".join(_cell(str(cell)) for cell in (*cells, where)) + " |"
+        yield "| " + " | ".join(_cell(str(cell or "–")) for cell in (*cells, where)) + " |"
     yield ""
+
+
+def _redaction(words: dict[str, str]) -> Iterator[str]:
+    table = ROOT / "src" / "spytriage" / "redaction" / "policies" / "table.yaml"
+    modules = yaml.safe_load(table.read_text(encoding="utf-8"))
+    alike: dict[str, list[str]] = {}
+    for module, forms in modules.items():
+        alike.setdefault(json.dumps(forms), []).append(module)
+    yield from (f"# {words['redaction']}", "", words["redaction-lead"])
+    for names in alike.values():
+        yield from ("", "## " + ", ".join(names), "")
+        for form, fields in modules[names[0]].items():
+            yield f"- {words[form]}: " + ", ".join(_field(field, fields) for field in fields)
+    yield ""
+
+
+def _field(name: str, fields: Any) -> str:
+    return f"`{name}` ({fields[name]})" if isinstance(fields, dict) else f"`{name}`"
 
 
 if __name__ == "__main__":

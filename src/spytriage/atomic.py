@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.undo import undone
 
 _PREFIX = ".spytriage-unfinished-"
 
@@ -117,37 +119,33 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _unfinished(parent: Path, make: Callable[[Path], tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
+def _unfinished(parent: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
     """Give a private file or folder beside the target, and a descriptor of it; it is gone afterwards, if still there.
 
     Raises:
         OSError: it cannot be made.
     """
     _sweep(parent)
-    path, descriptor = make(parent)
-    try:
-        with suppress(OSError):  # some file systems have no locks; there nothing is swept either
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not path.exists():  # another run swept it in the moment before it was locked
-            raise BlockingIOError(path)
-        yield path, descriptor
-    finally:
-        _remove(path)
-        os.close(descriptor)
+    path = parent / f"{_PREFIX}{secrets.token_hex(8)}"
+    with undone(partial(_remove, path)):
+        descriptor = make(path)
+        try:
+            with suppress(OSError):  # some file systems have no locks; there nothing is swept either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not path.exists():  # another run swept it in the moment before it was locked
+                raise BlockingIOError(path)
+            yield path, descriptor
+        finally:
+            os.close(descriptor)
 
 
-def _new_file(parent: Path) -> tuple[Path, int]:
-    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=parent)
-    return Path(name), descriptor
+def _new_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def _new_folder(parent: Path) -> tuple[Path, int]:
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    try:
-        return path, os.open(path, os.O_RDONLY)
-    except OSError:
-        _remove(path)
-        raise
+def _new_folder(path: Path) -> int:
+    path.mkdir(mode=0o700)
+    return os.open(path, os.O_RDONLY)
 
 
 def _sweep(parent: Path) -> None:

@@ -5,19 +5,23 @@ costs itself only. A task is started by a thread of this process, or by a worker
 the same interface of `concurrent.futures`, so both run the same code.
 
 The results folder holds a numbered folder for each phone. `cases.json` says which phone has which number: it names the
-acquisitions, so it is for whoever has the phones. `summary.json` and `index.html` name numbers only.
+acquisitions, so it is for whoever has the phones. `summary.json` and `index.html` name numbers only. A phone that was
+deleted (`strike`) is in none of them by name; a code that is made of its name at great cost keeps it from being checked
+again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +36,7 @@ from spytriage.models import Outcome
 
 CASES = "cases.json"
 SUMMARY = "summary.json"
+INDEX = "index.html"
 CONSENT = "consent.yaml"
 _ATTEMPTS = 2  # a phone that could not be checked is tried once more
 _MOST_BYTES = 16 << 20
@@ -42,7 +47,8 @@ class Phone:
     """One phone of a batch.
 
     Attributes:
-        name: how whoever has the phones calls it: the name of its folder, or of its entry in the list.
+        name: how whoever has the phones calls it: the name of its folder, or of its entry in the list; "" when the
+            batch does not know it any more (`strike`).
         path: its acquisition.
         consent: its consent record.
         number: of its report's folder; 0 before it has one.
@@ -259,7 +265,7 @@ def _password_of(task: Task) -> dict[str, str]:
 def finished(output: Path, phone: Phone) -> Result | None:
     """Return the result of a phone that has a report, or had one; reports are written whole or not at all."""
     folder = output / phone.folder
-    if (folder / CUSTODY).exists() and not (folder / "report.json").exists():
+    if (not phone.name or (folder / CUSTODY).exists()) and not (folder / "report.json").exists():
         return Result(phone, State.DELETED)
     try:
         with (folder / "report.json").open("rb") as handle:
@@ -276,35 +282,132 @@ def finished(output: Path, phone: Phone) -> Result | None:
 def numbered(phones: Sequence[Phone], output: Path) -> list[Phone]:
     """Give every phone the number that it has in this folder, or a new one, and write them down.
 
+    A phone that was struck out has its number and no name.
+
     Raises:
         SpytriageError: the folder is no folder of a batch, or cannot be written.
     """
-    known = _known(output)
-    following = max(known.values(), default=0) + 1
-    for phone in phones:
-        if phone.name not in known:
-            known[phone.name] = following
-            following += 1
-    replace_file(output / CASES, canonical({"schema_version": 1, "numbers": known}))
-    return [replace(phone, number=known[phone.name]) for phone in phones]
-
-
-def _known(output: Path) -> dict[str, int]:
     try:
         if not output.exists():
             output.mkdir(mode=0o700)
-        if all(entry.name.startswith(".") for entry in output.iterdir()):  # what a killed run left, or .DS_Store
-            return {}
-        numbers = json.loads((output / CASES).read_bytes())["numbers"]
-        if not all(isinstance(number, int) and number > 0 for number in numbers.values()):
-            raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
-        return dict(numbers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        is_new = all(entry.name.startswith(".") for entry in output.iterdir())  # what a killed run left, or .DS_Store
+        cases = _Cases() if is_new else _Cases.read(output)
+    except (OSError, _NoCasesError) as error:
         raise SpytriageError(
             _("This is not a folder that `spytriage batch` wrote."),
             path=output,
             hint=_("Give --output a new folder, or the folder of the batch to go on with."),
         ) from error
+    found = [
+        replace(phone, number=struck, name="")
+        if (struck := cases.struck_number(phone.name))
+        else replace(phone, number=cases.number(phone.name))
+        for phone in phones
+    ]
+    cases.write(output)
+    return found
+
+
+class _NoCasesError(Exception):
+    """There is no cases.json of a batch here."""
+
+
+@dataclass(slots=True)
+class _Cases:
+    """The content of cases.json.
+
+    Attributes:
+        numbers: of the phones, by name.
+        struck: numbers of those that were deleted, by a code of their names.
+        salt: of these codes, hexadecimal.
+    """
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    struck: dict[str, int] = field(default_factory=dict)
+    salt: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @classmethod
+    def read(cls, output: Path) -> _Cases:
+        """Return what a folder's cases.json says.
+
+        Raises:
+            _NoCasesError: there is none that a batch wrote.
+        """
+        try:
+            content = json.loads((output / CASES).read_bytes())
+            cases = cls(dict(content["numbers"]))
+            if "struck" in content:
+                cases.struck, cases.salt = dict(content["struck"]), content["salt"]
+            bytes.fromhex(cases.salt)
+            if not all(type(number) is int and number > 0 for number in cases.taken):
+                raise ValueError("numbers")  # noqa: TRY301 (one error for all of them)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _NoCasesError from error
+        return cases
+
+    def write(self, output: Path) -> None:
+        """Write cases.json anew."""
+        content: dict[str, Any] = {"schema_version": 1, "numbers": self.numbers}
+        if self.struck:
+            content |= {"struck": self.struck, "salt": self.salt}
+        replace_file(output / CASES, canonical(content))
+
+    @property
+    def taken(self) -> set[int]:
+        """Return the numbers that some phone has, or had."""
+        return {*self.numbers.values(), *self.struck.values()}
+
+    def number(self, name: str) -> int:
+        """Return the number of a phone, a new one if it has none."""
+        return self.numbers.setdefault(name, max(self.taken, default=0) + 1)
+
+    def struck_number(self, name: str) -> int:
+        """Return the number that a phone had before it was struck out; 0 when it was not."""
+        return self.struck.get(self._code(name), 0) if self.struck and name not in self.numbers else 0
+
+    def strike(self, number: int) -> bool:
+        """Put a code in the place of the name that has a number; whether there was such a name."""
+        names = [name for name, its in self.numbers.items() if its == number]
+        for name in names:
+            del self.numbers[name]
+            self.struck[self._code(name)] = number
+        return bool(names)
+
+    def _code(self, name: str) -> str:
+        # Names are short and easily guessed: each guess is made to cost 32 MB and a tenth of a second (RFC 7914).
+        salt, text = bytes.fromhex(self.salt), name.encode("utf-8", "surrogateescape")
+        return hashlib.scrypt(text, salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=16).hex()
+
+
+def strike(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Take a phone out of the files of its batch: its name out of cases.json, its outcome out of the overview.
+
+    Args:
+        folder: of its report.
+
+    Returns:
+        The files that were changed, and those that should have been and could not; neither when it is of no batch.
+    """
+    output, number = folder.absolute().parent, folder.absolute().name
+    if not (number.isdecimal() and (output / CASES).is_file()):
+        return [], []
+    changed: list[Path] = []
+    try:
+        cases = _Cases.read(output)
+        if cases.strike(int(number)):
+            cases.write(output)
+            changed.append(output / CASES)
+    except (_NoCasesError, SpytriageError, OSError):
+        return [], [output / CASES]
+    try:
+        rows = _Row.read(output)
+        told = [_Row(row.number, State.DELETED) if row.number == number else row for row in rows]
+        if told != rows:
+            _write_overview(told, output)
+            changed += [output / SUMMARY, output / INDEX]
+    except (SpytriageError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return changed, [output / SUMMARY, output / INDEX]
+    return changed, []
 
 
 def run(
@@ -385,37 +488,55 @@ def overdue(results: Sequence[Result], today: date) -> list[Result]:
     return [result for result in results if result.keep_until and result.keep_until < today]
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A phone in the overview."""
+
+    number: str  # its folder
+    state: State
+    outcome: Outcome | None = None
+
+    @classmethod
+    def read(cls, output: Path) -> list[_Row]:
+        """Return the rows of summary.json; none when the batch has not come to its end yet."""
+        path = output / SUMMARY
+        phones = json.loads(path.read_bytes())["phones"] if path.exists() else []
+        return [
+            cls(str(row["number"]), State(row["state"]), Outcome(row["outcome"]) if row["outcome"] else None)
+            for row in phones
+        ]
+
+    def to_json(self) -> dict[str, str | None]:
+        return {"number": self.number, "state": self.state.value, "outcome": self.outcome and self.outcome.value}
+
+
 def write_summary(results: Sequence[Result], output: Path) -> None:
     """Write summary.json and index.html: numbers and outcomes, no name, no path, no error text.
 
     Raises:
         SpytriageError: they cannot be written.
     """
-    rows = [
-        {
-            "number": result.phone.folder,
-            "state": result.state.value,
-            "outcome": result.outcome.value if result.outcome else None,
-        }
-        for result in results
-    ]
-    replace_file(output / SUMMARY, canonical({"schema_version": 1, "phones": rows}))
-    replace_file(output / "index.html", _page(results))
+    _write_overview([_Row(result.phone.folder, result.state, result.outcome) for result in results], output)
 
 
-def _page(results: Sequence[Result]) -> bytes:
+def _write_overview(rows: Sequence[_Row], output: Path) -> None:
+    replace_file(output / SUMMARY, canonical({"schema_version": 1, "phones": [row.to_json() for row in rows]}))
+    replace_file(output / INDEX, _page(rows))
+
+
+def _page(phones: Sequence[_Row]) -> bytes:
     from html import escape  # noqa: PLC0415
 
     head = "".join(f"<th scope=col>{escape(word)}</th>" for word in (_("Number"), _("State"), _("Outcome")))
     rows = "".join(
         "<tr><th scope=row>{number}</th><td>{state}</td><td>{outcome}</td></tr>\n".format(
-            number=f'<a href="{result.phone.folder}/report.html">{result.phone.folder}</a>'
-            if result.state is State.CHECKED
-            else result.phone.folder,
-            state=result.state.value,
-            outcome=result.outcome.value if result.outcome else "–",
+            number=f'<a href="{escape(row.number)}/report.html">{escape(row.number)}</a>'
+            if row.state is State.CHECKED
+            else escape(row.number),
+            state=row.state.value,
+            outcome=row.outcome.value if row.outcome else "–",
         )
-        for result in results
+        for row in phones
     )
     language = current_language()
     title = escape(_("Phones of this batch"))

@@ -17,6 +17,7 @@ from typing import Any
 
 from spytriage import custody
 from spytriage.atomic import replace_file
+from spytriage.batch import strike
 from spytriage.custody import Event, Role
 from spytriage.errors import SpytriageError
 from spytriage.handoff import CUSTODY, KNOWN, LARGEST, SEALED, read_handoff
@@ -41,6 +42,7 @@ class Forgotten:
     """What became of a case."""
 
     removed: list[Path] = field(default_factory=list)
+    struck: list[Path] = field(default_factory=list)  # files of its batch that do not name it any more
     left: list[Path] = field(default_factory=list)  # could not be removed, or is not ours
     noted: bool = False  # a line stands in its custody
 
@@ -87,11 +89,15 @@ def require_due(case: Case, today: date) -> None:
 
 
 def forget(case: Case, today: date) -> Forgotten:
-    """Delete a case: what is sealed first, then the report; its custody gets a line that says so, and stays.
+    """Delete a case: its name, what is sealed, then the report; its custody gets a line that says so, and stays.
 
-    Files that no hand-off has are left where they are.
+    Its name goes out of the batch that checked it, which goes on knowing that this phone is done; so does the file
+    beside it that says where and of whom it is (`spytriage.aggregate`). Files that no hand-off has are left where they
+    are.
     """
     done = Forgotten(noted=_note(case, today))
+    done.struck, done.left = strike(case.folder)
+    _remove(_place_of(case.folder), done)
     names = [*SEALED, *(name for name in KNOWN if name not in {*SEALED, CUSTODY, REPORT})]
     for path in [case.zip, *(case.folder / name for name in names)]:
         _remove(path, done)
@@ -101,6 +107,17 @@ def forget(case: Case, today: date) -> Forgotten:
         done.left += sorted(path for path in case.folder.iterdir() if path.name not in ours)
         _sync(case.folder)
     return done
+
+
+def _place_of(folder: Path) -> Path | None:
+    """Return the file that says where a report belongs, if there is one."""
+    from spytriage.aggregate.cases import beside  # noqa: PLC0415 (start-up stays fast)
+
+    path = folder.with_name(f"{folder.name}.yaml")
+    try:
+        return path if path.is_file() and beside(folder) else None
+    except SpytriageError:
+        return None  # a file of the user's own
 
 
 def _note(case: Case, today: date) -> bool:
@@ -141,7 +158,7 @@ def out_of_reach() -> tuple[str, ...]:
     """Return what deleting a case does not reach, a sentence each."""
     return (
         _("Copies that were handed over, mailed or put on a memory stick: ask those who have them to delete theirs."),
-        _("Addenda and reviews of this case in other folders, and the consent record."),
+        _("Addenda and reviews of this case in other folders, summaries of rechecks, and the consent record."),
         _("The backup or acquisition of the phone: spytriage does not note where it lies."),
         _("Backups and snapshots that this machine makes of its disk."),
         _("What a flash disk keeps of deleted files in cells that no program reaches. Only an encrypted disk helps."),

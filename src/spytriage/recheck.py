@@ -31,7 +31,7 @@ from spytriage.finding_kinds import Level
 from spytriage.findings import grade
 from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SKETCH, read_handoff
 from spytriage.i18n import _, current_language, using_language
-from spytriage.indicators.kept import KeptMatcher, keys_by_set, keys_of_indicator
+from spytriage.indicators.kept import NOT_KEPT_FOR, KeptMatcher, keys_by_set, keys_of_indicator
 from spytriage.jsontext import readable
 from spytriage.models import (
     CodeName,
@@ -41,6 +41,7 @@ from spytriage.models import (
     Kept,
     Match,
     MatchRule,
+    Observable,
     Outcome,
     RawAlert,
     RedactedFinding,
@@ -68,9 +69,10 @@ _BATCH = 16
 
 
 class Status(StrEnum):
-    """What became of a case; the first four are done."""
+    """What became of a case."""
 
     NEW = "new"  # newer indicators match: somebody is to be called back
+    SIMILAR = "similar"  # nothing new but what meets newer indicators by a loose rule, which is no match
     WITHDRAWN = "withdrawn"  # nothing new, but an indicator of a finding is no longer published
     UNCHANGED = "unchanged"
     REPORT_ONLY = "report-only"  # no observables were kept: only the report's findings were compared
@@ -86,7 +88,7 @@ class Status(StrEnum):
     @property
     def is_done(self) -> bool:
         """Return whether the case was compared with the newer sets as far as it allows."""
-        return self in {Status.NEW, Status.WITHDRAWN, Status.UNCHANGED}
+        return self in {Status.NEW, Status.SIMILAR, Status.WITHDRAWN, Status.UNCHANGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,7 @@ class _Work:
             withdrawn=withdrawn,
             sets=self.request.index.sets,
             depth=depth,
+            not_kept_for=() if depth is Depth.SETS else (NOT_KEPT_FOR,),
             left_out=tuple((CodeName(name), count) for name, count in sorted(left_out.items()) if name in listed),
             version=__version__,
             rechecked_on=self.request.today,
@@ -296,7 +299,19 @@ class _Work:
         if (sealed := files.read(OBSERVABLES)) is None:
             raise DamagedError("the keys are there, and what they are the keys of is not")
         kept = open_observables(sealed, self.identities, digest)
-        return Depth.OBSERVABLES, _new_findings(kept, delta.matcher, report), kept.left_out
+        return Depth.OBSERVABLES, _new_findings(self._seen(kept, delta), report), kept.left_out
+
+    def _seen(self, kept: Kept, delta: _Delta) -> Iterator[tuple[Observable, Match]]:
+        """Yield what meets an indicator that the check did not look for, as a check with all of them would say it."""
+        for seen in kept.observables:
+            match = delta.matcher.match(seen.look_up, seen.value)
+            if match and match.rule.is_loose:
+                # A check tries loose rules only where no other gives a match, be it with an indicator that is not new.
+                everything = self.delta(()) or delta
+                whole = everything.matcher.match(seen.look_up, seen.value)
+                match = match if whole and whole.rule.is_loose else None
+            if match:
+                yield seen, match
 
     def _compared(
         self, findings: Iterable[RedactedFinding]
@@ -358,8 +373,10 @@ def _report(content: bytes) -> Report:
 
 def _row(name: str, addendum: Addendum) -> Row:
     status = Status.UNCHANGED
-    if addendum.new:
+    if addendum.matches:
         status = Status.NEW
+    elif addendum.new:
+        status = Status.SIMILAR
     elif addendum.depth is Depth.REPORT:
         status = Status.REPORT_ONLY
     elif addendum.withdrawn:
@@ -376,14 +393,13 @@ def _row(name: str, addendum: Addendum) -> Row:
     )
 
 
-def _new_findings(kept: Kept, matcher: KeptMatcher, report: Report) -> tuple[RedactedFinding, ...]:
+def _new_findings(seen_again: Iterable[tuple[Observable, Match]], report: Report) -> tuple[RedactedFinding, ...]:
     """Return what is found that the report does not name: graded and redacted as a check does it."""
     reported = {(finding.module, indicator.key) for finding in report.findings for indicator in finding.indicators}
     found: dict[tuple[str, MatchRule, tuple[Indicator, ...], bool], tuple[date | None, int]] = {}
-    for seen in kept.observables:
-        match = matcher.match(seen.look_up, seen.value)
-        fresh = tuple(i for i in match.indicators if (seen.module, i.key) not in reported) if match else ()
-        if match and fresh:
+    for seen, match in seen_again:
+        fresh = tuple(indicator for indicator in match.indicators if (seen.module, indicator.key) not in reported)
+        if fresh:
             key = (seen.module, match.rule, fresh, seen.sent)
             day, count = found.get(key, (None, 0))
             days = [at for at in (day, seen.day) if at]

@@ -14,7 +14,7 @@ from pathlib import Path
 from spytriage.demo.backup_format import BackupFile
 from tests.acquisitions import tarred, zipped
 from tests.faults import others
-from tests.faults.faults import BYTES, PAGES, PLACES, is_database, is_plist, layouts, not_utf8, other_keys
+from tests.faults.faults import BYTES, FOLDERS, PAGES, PLACES, is_database, is_plist, layouts, not_utf8, other_keys
 from tests.faults.phones import AT, Artefact, files_of_iphone, iphone
 
 Build = Callable[[Path], Path]
@@ -64,6 +64,12 @@ class _Bases:
 BASES = _Bases()
 
 
+def where(kind: str, folder: Path) -> Path:
+    """Return where an acquisition lies that was copied into a folder."""
+    base = BASES.get(kind)
+    return folder / base.name if base.is_file() else folder
+
+
 def undamaged(kind: str) -> Path:
     """Return where the undamaged acquisition of a kind lies: not to be changed."""
     return BASES.get(kind)
@@ -102,6 +108,19 @@ def _of_folder(kind: str, files: others.Files) -> Iterator[Case]:
             for fault, replacement in PLACES.items():
                 yield Case(kind, name, fault, _changing(kind, name, partial(_put, replacement=replacement)))
             yield Case(kind, name, "not permitted", _changing(kind, name, _forbid))
+
+
+def _of_folders(kind: str, files: others.Files) -> Iterator[Case]:
+    """Give what may befall the folders of an acquisition: others than whoever reads it may own them."""
+    folders = {str(parent) for name in files for parent in Path(name).parents} - {"."}
+    for name in sorted(folders):
+        for fault, replacement in FOLDERS.items():
+            if kind != "ios-filesystem" or fault in _OF_A_DUMP:
+                yield Case(kind, f"{name}/", fault, _changing(kind, name, replacement))
+
+
+_OF_A_DUMP = {"folder not permitted"}
+"""A dump holds the links of its phone; and two faults of each of its many folders would tell no more than one."""
 
 
 def _changing(kind: str, name: str, change: Callable[[Path], None]) -> Build:
@@ -260,6 +279,10 @@ def all_cases() -> dict[str, Case]:
         *_of_nested("androidqf (nested)"),
         *_of_folder("android-bugreport", others.bugreport()),
         *_of_folder("android-backup", others.android_backup_files()),
+        *_of_folders("androidqf", _qf()),
+        *_of_folders("android-bugreport", others.bugreport()),
+        *_of_folders("ios-sysdiagnose", others.sysdiagnose()),
+        *_of_folders("ios-filesystem", others.filesystem()),
         *_of_folder("android-intrusion-logs", others.intrusion_logs()),
         *_of_folder("ios-sysdiagnose", others.sysdiagnose()),
         *(case for case in _of_folder("ios-filesystem", others.filesystem()) if case.fault in _FEW),

@@ -37,6 +37,7 @@ class Checked:
     error: str = ""  # why there was no check at all
     modules: Mapping[str, ModuleCoverage] = field(default_factory=dict)
     met: frozenset[Trace] = frozenset()
+    raised: frozenset[Trace] = frozenset()  # all alerts, loose ones too; "" for the value of one without an indicator
     outcome: Outcome | None = None
 
     @property
@@ -81,6 +82,7 @@ def check(path: Path, encrypted_like: Path | None = None) -> Checked:
     return Checked(
         modules=modules,
         met=frozenset(_met(result.alerts)),
+        raised=frozenset(_raised(result.alerts)),
         outcome=outcome(grade(result.alerts), result.modules),
     )
 
@@ -91,6 +93,14 @@ def _met(alerts: tuple[RawAlert, ...]) -> set[Trace]:
         for alert in alerts
         if alert.match and not alert.match.rule.is_loose
         for indicator in alert.match.indicators
+    }
+
+
+def _raised(alerts: tuple[RawAlert, ...]) -> set[Trace]:
+    return {
+        (alert.module, value)
+        for alert in alerts
+        for value in ([one.value for one in alert.match.indicators] if alert.match else [""])
     }
 
 

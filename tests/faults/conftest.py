@@ -1,49 +1,37 @@
-"""Prints what became of every fault at the end of a run."""
+"""What each test of a fault needs: workers that start in a moment, and a folder."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-_NAME = "spytriage-outcome"
+from spytriage.scan import supervisor
+from tests.faults.cases import BASES
+from tests.faults.workers import Nursery
 
 
-Row = list[str]
-"""What a fault came to: kind of source, fault, outcome. A list, which pytest-xdist can hand on."""
+@pytest.fixture(scope="module", autouse=True)
+def nursery() -> Iterator[None]:
+    """Let workers be made in a moment, and give the acquisitions a folder."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        BASES.begin(Path(folder))
+        made = Nursery(Path(folder))
+        patch.setattr(supervisor, "_process", made.worker)
+        yield
+        made.close()
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest) -> Any:
-    """A list to which a test adds its row; it reaches the end of the run through the report of the test."""
-    rows: list[Row] = []
-    request.node.user_properties.append((_NAME, rows))
-    return rows
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print for each kind of source and fault what the ledger said, and how often."""
-    rows = [
-        row
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", "") == "call"
-        for name, value in report.user_properties
-        if name == _NAME
-        for row in value
-    ]
-    if not rows:
-        return
-    terminalreporter.section(f"outcomes of {len(rows)} faults")
-    for (kind, fault), group in _grouped(rows).items():
-        said = "; ".join(f"{count} × {outcome}" for outcome, count in sorted(group.items()))
-        terminalreporter.write_line(f"{kind:28} {fault:40} {said}")
-
-
-def _grouped(rows: list[Any]) -> dict[tuple[str, str], Counter[str]]:
-    found: dict[tuple[str, str], Counter[str]] = {}
-    for kind, fault, outcome in sorted(rows):
-        short = fault if not fault.startswith(("table ", "column ", "key ")) else f"{fault.split(' ')[0]} renamed"
-        found.setdefault((kind, short), Counter())[outcome] += 1
-    return found
+def place() -> Iterator[Path]:
+    """A folder for one faulty acquisition."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    for parent, names, _files in os.walk(folder):
+        for path in (Path(parent, name) for name in names if not Path(parent, name).is_symlink()):
+            path.chmod(0o700)  # some are faulty because nobody may look into them
+    shutil.rmtree(folder)

@@ -6,6 +6,7 @@ import os
 import plistlib
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -235,4 +236,19 @@ PLACES: dict[str, Replacement] = {
     "a device": _device,
     "a link out": lambda path: path.symlink_to("/etc/hosts"),
     "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing-here")),
+}
+
+
+def _moved_out(folder: Path) -> None:
+    """Leave a link in the place of a folder, which lies outside of the acquisition now."""
+    outside = Path(tempfile.mkdtemp(dir=next(up for up in folder.parents if up.name == "a").parent)) / "b"
+    folder.rename(outside)
+    folder.symlink_to(outside)
+
+
+FOLDERS: dict[str, Replacement] = {
+    "folder not permitted": lambda path: path.chmod(0),
+    "folder whose names cannot be had": lambda path: path.chmod(0o111),
+    "folder whose files cannot be had": lambda path: path.chmod(0o444),
+    "folder is a link out": _moved_out,
 }

@@ -22,6 +22,13 @@ _OF: tuple[tuple[str, frozenset[str]], ...] = (
         "not permitted",
         frozenset({f"{_UNREADABLE}permission-denied", f"{_UNREADABLE}damaged", f"{_UNREADABLE}artefact-missing"}),
     ),
+    (
+        "folder",
+        frozenset(
+            f"{_UNREADABLE}{reason}"
+            for reason in ("permission-denied", "not-a-regular-file", "artefact-missing", "partly-read")
+        ),
+    ),
     ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged", f"{_UNREADABLE}partly-read"})),
     ("pointer", frozenset({f"{_UNREADABLE}partly-recovered"})),
     ("rows", frozenset({f"{_UNREADABLE}partly-recovered"})),

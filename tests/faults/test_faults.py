@@ -6,41 +6,20 @@ artefact that can carry one, so what a fault hides is known: the traces that are
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from spytriage.models import CoverageState, Outcome
-from spytriage.scan import supervisor
-from tests.faults.cases import BASES, Case, all_cases, undamaged
+from tests.faults.cases import BASES, Case, all_cases, undamaged, where
 from tests.faults.checking import Checked, check, told
-from tests.faults.conftest import Row
 from tests.faults.ledger import expected, nobody_can_tell
-from tests.faults.workers import Nursery
+from tests.outcomes import Row
 
 CASES = all_cases()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nursery() -> Iterator[None]:
-    """Let workers be made in a moment, and give the acquisitions a folder."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        BASES.begin(Path(folder))
-        made = Nursery(Path(folder))
-        patch.setattr(supervisor, "_process", made.worker)
-        yield
-        made.close()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder for one faulty acquisition."""
-    folder = Path(tempfile.mkdtemp())
-    yield folder
-    shutil.rmtree(folder)
 
 
 _sound: dict[str, Checked] = {}
@@ -91,6 +70,65 @@ def test_a_fault(case: Case, place: Path, record: list[Row]) -> None:
         return
     assert found.without_matches(whole.gaps) is not Outcome.NO_MATCH, sorted(lost)
     assert {told(found.modules[module]) for module, _value in lost} <= expected(case)
+
+
+# Damage of these never goes unnoticed: they are encrypted, packed with checksums, or come with a list of digests.
+_WITH_CHECKSUMS = (
+    "ios-backup (encrypted)", "androidqf", "androidqf (zip)", "android-backup", "android-bugreport (zip)",
+    "android-intrusion-logs (zip)", "ios-sysdiagnose (tar.gz)", "ios-filesystem (tar.gz)",
+)  # fmt: skip
+_share = st.floats(0, 1, exclude_max=True)
+_damage = st.one_of(
+    st.tuples(st.just("flip"), st.integers(1, 255)),
+    st.tuples(st.sampled_from(["zero", "drop", "cut", "repeat"]), st.sampled_from([1, 16, 64, 512, 4096])),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", _WITH_CHECKSUMS)
+def test_no_random_damage_of_what_has_checksums_hides_a_trace(kind: str) -> None:
+    whole = sound(kind)
+    names = _names(kind)
+
+    @settings(
+        max_examples=15, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(name=st.sampled_from(names), place=_share | st.floats(0.9, 1, exclude_max=True), damage=_damage)
+    def nothing_is_hidden(name: str, place: float, damage: tuple[str, int]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = where(kind, BASES.copy(kind, Path(folder)))
+            file = path / name
+            content = file.read_bytes()
+            file.unlink()
+            file.write_bytes(_damaged(content, int(place * len(content)), *damage))
+            found = check(path, undamaged(kind))
+        if not found.error and whole.met - found.met:
+            assert found.without_matches(whole.gaps) is not Outcome.NO_MATCH
+
+    nothing_is_hidden()
+
+
+def _names(kind: str) -> list[str]:
+    """Return the files of an acquisition, relative to it; "" of one that is a file."""
+    base = undamaged(kind)
+    files = sorted(path for path in base.rglob("*") if path.is_file() and path.stat().st_size)
+    return [str(path.relative_to(base)) for path in files] or [""]
+
+
+def _damaged(content: bytes, at: int, how: str, much: int) -> bytes:
+    before, part, after = content[:at], content[at : at + much], content[at + much :]
+    match how:
+        case "flip":
+            return before + bytes([content[at] ^ much]) + content[at + 1 :]
+        case "zero":
+            return before + bytes(len(part)) + after
+        case "drop":
+            return before + after
+        case "repeat":
+            return before + part + part + after
+        case _:
+            return before
 
 
 def _summary(found: Checked, changed: set[str], *, lost: bool) -> str:

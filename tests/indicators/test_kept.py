@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.indicators.test_parity_with_mvt import METHODS, address, domain, label, path, published, record
 
 from spytriage.indicators import SetMatcher
-from spytriage.indicators.kept import KeptMatcher, keys_of_indicator, keys_of_value, reduced
+from spytriage.indicators.kept import NOT_KEPT_FOR, KeptMatcher, keys_of_indicator, keys_of_value, reduced
 from spytriage.models import Attribution, Indicator, IndicatorType, LookUp, Match, MatchRule
 
 query = st.sampled_from(["", "?", "?q=1", "?id=ana", "/?q=1", "#f", "/", "//"])
@@ -24,12 +24,16 @@ more_published = st.one_of(
               st.sampled_from(["93.184.0.0/14", "93.184.216.0/24", "93.0.0.0/8", "2001:db8::/32", "2001::/16"])),
     st.tuples(st.just(IndicatorType.PROCESS), st.sampled_from(["demosurveillancea", "demosurveillance", " bh "])),
     st.tuples(st.just(IndicatorType.FILE_SHA1), st.just("b" * 40)),
+    st.tuples(st.just(IndicatorType.FILE_PATH), st.text(alphabet="/abcd", min_size=1, max_size=8)),
+    st.tuples(st.just(IndicatorType.CONFIGURATION_PROFILE), st.text(alphabet="ABab-", min_size=1, max_size=20)),
 )  # fmt: skip
 more_record = st.one_of(
     record,
     st.tuples(st.just("check_url"), link),
     st.tuples(st.just("check_url"), st.text(max_size=12)),
-    st.tuples(st.just("check_file_path"), st.text(alphabet="/ab ", max_size=8)),
+    st.tuples(st.just("check_file_path"), st.text(alphabet="/abcd ", max_size=12)),
+    st.tuples(st.just("check_file_path_process"), path),
+    st.tuples(st.just("check_profile"), st.text(alphabet="ABab-", min_size=1, max_size=12)),
 )
 
 
@@ -38,7 +42,7 @@ def indicator(kind: IndicatorType, value: str) -> Indicator:
 
 
 def told(match: Match | None) -> tuple[set[tuple[str, str]], MatchRule] | None:
-    return ({one.key for one in match.indicators}, match.rule) if match and not match.rule.is_loose else None
+    return ({one.key for one in match.indicators}, match.rule) if match and match.rule is not NOT_KEPT_FOR else None
 
 
 @settings(deadline=None, max_examples=150)
@@ -46,6 +50,10 @@ def told(match: Match | None) -> tuple[set[tuple[str, str]], MatchRule] | None:
 @example([(IndicatorType.URL, "http://evil.com:443/a")], [("check_url", "http://evil.com:443/a/")])
 @example([(IndicatorType.DOMAIN, "evil.com/a/b")], [("check_url", "https://www.evil.com/a/b/c?d")])
 @example([(IndicatorType.URL, "/only/a/path")], [("check_url", "/only/a/path")])
+@example([(IndicatorType.FILE_PATH, "/tmp/bh")], [("check_file_path", "/tmp/bhd/x")])
+@example([(IndicatorType.FILE_PATH, "abcde")], [("check_file_path", "abcdef")])
+@example([(IndicatorType.PROCESS, "bh")], [("check_file_path_process", "/a/bh/c")])
+@example([(IndicatorType.CONFIGURATION_PROFILE, "ab-abbbbbbbbbbb-a")], [("check_profile", "b-abbbbbbbbbbb")])
 def test_a_kept_value_meets_the_indicators_that_the_value_itself_meets(
     sets: list[tuple[IndicatorType, str]], seen: list[tuple[str, str]]
 ) -> None:
@@ -104,8 +112,9 @@ def test_an_address_that_is_published_is_kept() -> None:
     assert reduced(LookUp.EMAIL, " Operator7@Example.org ") == "operator7@example.org"
 
 
-def test_loose_rules_are_not_rechecked() -> None:
-    matcher = KeptMatcher([indicator(IndicatorType.PROCESS, "bh"), indicator(IndicatorType.FILE_PATH, "/tmp/x")])
-    assert matcher.match(LookUp.FILE_PATH_PROCESS, "/a/bh/c") is None
-    assert matcher.match(LookUp.FILE_PATH, "/tmp/xyz") is None
-    assert matcher.match(LookUp.FILE_PATH_PROCESS, "/a/b/bh") is not None
+def test_a_domain_in_text_that_is_no_web_address_is_not_looked_for_since_the_text_is_not_kept() -> None:
+    text, published = "call evil.com now", indicator(IndicatorType.DOMAIN, "evil.com")
+    fresh = SetMatcher([published]).url(text)
+    assert fresh is not None
+    assert fresh.rule is NOT_KEPT_FOR
+    assert KeptMatcher([published]).match(LookUp.URL, reduced(LookUp.URL, text)) is None

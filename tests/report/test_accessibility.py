@@ -23,7 +23,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt-get install chromium)"),
 ]
 
-LANGUAGES = [("en",), ("es",), ("ar",), ("es", "en"), ("ar", "en")]
+ONE = [("en",), ("es",), ("pt_BR",), ("fr",), ("ar",)]
+LANGUAGES = [*ONE, ("es", "en"), ("ar", "en")]
 OUTCOMES = pytest.mark.parametrize("report", samples.EVERY_OUTCOME, ids=lambda report: report.outcome)
 IN_LANGUAGES = pytest.mark.parametrize("languages", LANGUAGES, ids=",".join)
 
@@ -149,19 +150,42 @@ def _sideways(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 def test_paper_cuts_no_row_and_loses_no_word(opened: Opened, paper: str) -> None:
-    import io
-    import warnings
-
-    from pypdf import PdfReader
-
-    page = opened(samples.MATCH, ("en",))
-    printed = page.pdf(format=paper, prefer_css_page_size=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pages = [" ".join(one.extract_text().split()) for one in PdfReader(io.BytesIO(printed)).pages]
+    pages = printed(opened(samples.MATCH, ("en",)), paper)
     assert "What to do now" in pages[0]
     assert "smex.org/helpdesk" in pages[0]
     assert "What was checked" in pages[1]
     rows = [f"{module.name} {module.records}" for module in samples.MATCH.modules if module.records is not None]
     assert rows
     assert all(sum(row in one for one in pages) == 1 for row in rows)
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize("languages", ONE, ids=",".join)
+def test_what_is_for_the_person_fits_on_one_sheet(opened: Opened, paper: str, languages: tuple[str, ...]) -> None:
+    for report in samples.EVERY_OUTCOME:
+        page = opened(report, languages)
+        assert "smex.org/helpdesk" in printed(page, paper)[0], report.outcome
+        page.close()
+
+
+def test_the_title_of_a_finding_is_not_cut_in_two(opened: Opened) -> None:
+    page = opened(samples.MATCH, ("es", "en"))
+    page.emulate_media(media="print")
+    titles = page.evaluate(
+        "[...document.querySelectorAll('article > header')].map(e => getComputedStyle(e).breakInside)"
+    )
+    assert titles
+    assert set(titles) == {"avoid"}
+
+
+def printed(page: Any, paper: str) -> list[str]:
+    """Return the text of each sheet of paper, in one line."""
+    import io
+    import warnings
+
+    from pypdf import PdfReader
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sheets = PdfReader(io.BytesIO(page.pdf(format=paper))).pages
+        return [" ".join(sheet.extract_text().split()) for sheet in sheets]

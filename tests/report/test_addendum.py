@@ -15,7 +15,7 @@ import pytest
 from tests.report import samples
 
 from spytriage.i18n import using_language
-from spytriage.models import CodeName, Outcome, Report
+from spytriage.models import CodeName, MatchRule, Outcome, Report
 from spytriage.report.addendum import Addendum, Depth, limits, render_addendum
 
 SCHEMA: dict[str, Any] = json.loads(files("spytriage.report").joinpath("schema/addendum-1.json").read_text("utf-8"))
@@ -46,6 +46,7 @@ def addendum_of(report: Report, depth: Depth = Depth.OBSERVABLES) -> Addendum:
         withdrawn=tuple(matched[2::3]),
         sets=report.sets,
         depth=depth,
+        not_kept_for=(MatchRule.LOOSE_URL_TEXT,),
         left_out=((CodeName("Manifest"), 12),),
         version="1.0",
         rechecked_on=date(2026, 6, 1),

@@ -72,6 +72,16 @@ def test_a_page_that_cannot_be_read_costs_its_own_rows(sound: bytes, tmp_path: P
     assert rows[-1][0] == _ROWS
 
 
+def test_a_page_whose_first_row_lies_elsewhere_costs_that_row(sound: bytes, tmp_path: Path) -> None:
+    """SQLite can tell the number of such a row and not what is in it."""
+    place = leaves(sound)[0] + 8
+
+    rows = recovered(sound[:place] + b"\xff\xff" + sound[place + 2 :], tmp_path)
+
+    assert is_damaged(tmp_path / "damaged.db")
+    assert {number for number, _text in rows} >= set(range(2, _ROWS + 1))
+
+
 def test_a_page_that_still_parses_and_has_lost_its_rows_is_noticed(sound: bytes, tmp_path: Path) -> None:
     place = leaves(sound)[7]
     (tmp_path / "x.db").write_bytes(sound[: place + 3] + b"\x00\x00" + sound[place + 5 :])

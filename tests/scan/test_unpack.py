@@ -210,3 +210,65 @@ def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
     unpacker.zip(path)
     assert (tmp_path / "out" / "x").read_bytes() == b"first"
     assert unpacker.failed == {"": Reason.DAMAGED}
+
+
+def _two(path: Path) -> tuple[bytes, int]:
+    """Return a plain tar of two files and where the second one's header begins."""
+    content = tar_of(path, tarfile.TarInfo("a"), tarfile.TarInfo("b"), content=b"x" * 700).read_bytes()
+    return content, 512 + 1024
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("fault", ["a damaged header", "cut before a header", "no mark of the end"])
+def test_a_tar_that_ends_without_saying_so_is_incomplete(tmp_path: Path, fault: str, *, compressed: bool) -> None:
+    content, second = _two(tmp_path / "whole.tar")
+    changed = {
+        "a damaged header": content[:second] + b"\xff" + content[second + 1 :],
+        "cut before a header": content[:second],
+        "no mark of the end": content[: 2 * second],
+    }[fault]
+    (tmp_path / "a.tar").write_bytes(gzip.compress(changed) if compressed else changed)
+    unpacker = Unpacker(tmp_path / "in", ALL)
+
+    unpacker.tar(tmp_path / "a.tar")
+
+    assert unpacker.incomplete
+    assert (tmp_path / "in" / "a").exists()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tar_behind_a_tar_is_told(tmp_path: Path, *, compressed: bool) -> None:
+    content, _second = _two(tmp_path / "whole.tar")
+    other = tar_of(tmp_path / "other.tar", tarfile.TarInfo("c")).read_bytes()
+    told = {}
+    for name, data in (("one", content), ("two", content + other)):
+        (tmp_path / name).write_bytes(gzip.compress(data) if compressed else data)
+        unpacker = Unpacker(tmp_path / f"in-{name}", ALL)
+        unpacker.tar(tmp_path / name)
+        told[name] = (unpacker.altered, unpacker.incomplete)
+
+    assert told == {"one": (False, False), "two": (True, False)}
+
+
+@pytest.mark.parametrize("old", [b"b/wanted", b"b/unasked"])
+def test_a_zip_that_calls_an_entry_otherwise_in_its_list_is_told(tmp_path: Path, old: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b/wanted", "x")
+        archive.writestr("b/unasked", "x")
+    content = (tmp_path / "a.zip").read_bytes()
+    place = content.rindex(old)
+    for changed, told in ((content, False), (content[:place] + b"c" + content[place + 1 :], True)):
+        (tmp_path / "a.zip").write_bytes(changed)
+        unpacker = Unpacker(tmp_path / f"in-{told}", lambda name: Want.CONTENT if name == "b/wanted" else Want.NOTHING)
+        unpacker.zip(tmp_path / "a.zip")
+        assert unpacker.altered is told
+
+
+def test_the_folders_and_names_of_an_honest_zip_are_as_listed(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.mkdir("folder") if hasattr(archive, "mkdir") else archive.writestr("folder/", "")
+        for name in ("é.txt", "日本.txt", "a/b.txt", "x" * 300):
+            archive.writestr(name, "x")
+    unpacker = Unpacker(tmp_path / "in", ALL)
+    unpacker.zip(tmp_path / "a.zip")
+    assert not unpacker.altered

@@ -125,7 +125,7 @@ def _case(path: Path) -> Case | LeftOut:
         return LeftOut.DEMO
     if not report.consent.aggregate:
         return LeftOut.NO_CONSENT
-    return _counted(report, _beside(path))
+    return _counted(report, beside(path))
 
 
 def _is_as_written(files: Mapping[str, bytes]) -> bool:
@@ -159,7 +159,7 @@ def _counted(report: Report, beside: Mapping[str, str]) -> Case:
     )
 
 
-def _beside(path: Path) -> Mapping[str, str]:
+def beside(path: Path) -> Mapping[str, str]:
     """Return what the file beside a hand-off says.
 
     Raises:

@@ -21,6 +21,7 @@ from spytriage import __version__
 from spytriage.errors import SpytriageError
 from spytriage.i18n import LANGUAGES, Choice, _, choose_languages, deferred, set_language, use_for_libraries
 from spytriage.text import printable
+from spytriage.undo import undo_the_rest
 
 USAGE_ERROR = 2
 
@@ -111,17 +112,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _open_standard_streams()
     if choice.missing and not {"--quiet", "-q"} & set(arguments):
         _tell_missing(choice)
-    ending, code = _Ending(), 1
+    ending, code = _Ending(), None
     try:
         ending.listen()
         code = _run(arguments)
         ending.is_over = True  # it is done: nothing is left to be stopped
     except KeyboardInterrupt:
         pass  # in the moment before or after what `_run` does
+    undo_the_rest()
+    if ending.signal or code is None:
+        _say(_("Stopped. Nothing is left half-written."))
     if ending.signal:
         # Not sys.exit: after an interrupt in code that a library made from text, Python kills itself with SIGINT.
         os._exit(128 + ending.signal)
-    sys.exit(code)
+    sys.exit(1 if code is None else code)
 
 
 class _Ending:
@@ -156,7 +160,8 @@ class _Ending:
             sys.__unraisablehook__(lost)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int | None:
+    """Run a command and tell what went wrong; return the exit code, or None when somebody stopped it."""
     try:
         code = int(_root().main(list(arguments), standalone_mode=False) or 0)
         sys.stdout.flush()  # here, where a full disk behind it is told
@@ -168,8 +173,7 @@ def _run(arguments: Sequence[str]) -> int:
         _complain(printable(error.format_message()), hint, first=usage)
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
-        _say(_("Stopped. Nothing is left half-written."))
-        return 1
+        return None
     except BrokenPipeError:
         _close_output()  # whoever read it has gone
         return 1

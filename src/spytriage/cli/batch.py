@@ -168,13 +168,24 @@ def _print(results: Sequence[Result], output: Path) -> None:
 
     table = Table(_("Number"), _("Phone"), _("State"), _("Outcome"), box=None)
     for result in results:
-        name = Text(printable(result.phone.name))
+        name = Text(printable(result.phone.name) or "–")
         table.add_row(result.phone.folder, name, result.state.value, result.outcome.value if result.outcome else "–")
     console = Console()
     console.print(table)
     for result in results:
         if result.state is State.FAILED:
-            console.print(Text(f"{result.phone.folder} {printable(result.why, 500)}"))
+            console.print(
+                Text("\n".join(printable(f"{result.phone.folder} {line}", 1000) for line in result.why.split("\n")))
+            )
+    if again := sum(result.before and result.state is State.CHECKED for result in results):
+        text = ngettext(
+            "{count} phone has a report of an earlier run and was not checked again, with these indicators neither. "
+            "For newer ones use `spytriage recheck`, or a new folder.",
+            "{count} phones have a report of an earlier run and were not checked again, with these indicators neither. "
+            "For newer ones use `spytriage recheck`, or a new folder.",
+            again,
+        )
+        console.print(Text(text.format(count=again)))
     late = overdue(results, checked_on())
     if late:
         text = ngettext(

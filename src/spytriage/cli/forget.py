@@ -18,7 +18,8 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "forget",
     help=_(
-        "Delete cases whose consent has run out: report, sealed files, and the zip beside the folder.\n\n"
+        "Delete cases whose consent has run out: report, sealed files, the zip beside the folder, and the name that "
+        "a batch knows the phone by.\n\n"
         "CASE is the folder of a report, or its zip. custody.jsonl stays, with a line that says that the case was "
         "deleted; it names nobody. Other files in the folder are left alone. What cannot be deleted from here is told. "
         "`spytriage doctor DIR` lists what is overdue.\n\n"
@@ -47,6 +48,8 @@ def command(paths: tuple[Path, ...], now: bool, yes: bool) -> int:
         all_gone = all_gone and done.noted and not done.left
         for path in done.removed:
             click.echo(_("Deleted: {path}").format(path=printable(str(path))))
+        for path in done.struck:
+            click.echo(_("Not named any more in: {path}").format(path=printable(str(path))))
         for path in done.left:
             click.echo(_("Not deleted: {path}").format(path=printable(str(path))))
         if not done.noted:

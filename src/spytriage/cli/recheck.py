@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _WORDS = {
     "new": deferred("newer indicators match. Read the addendum, then call the person back"),
+    "similar": deferred("only a resemblance to newer indicators, too weak to be called a match. Read the addendum"),
     "withdrawn": deferred("an indicator of a finding is no longer published. Read the addendum"),
     "unchanged": deferred("nothing new"),
     "report-only": deferred("nothing was kept, so that only the report could be compared"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -33,6 +34,8 @@ _KEYS = {
     IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
     IndicatorType.ANDROID_PROPERTY: "android-property:name",
 }
+_Kind = TypeVar("_Kind")
+_TYPES = {kind.value: kind for kind in IndicatorType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +71,64 @@ def read_facts(path: Path) -> Facts:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SpytriageError(_("The facts file cannot be read as YAML."), path=path, hint=hint) from error
     try:
-        sources = {key: _source(row) for key, row in document["sources"].items()}
-        facts = [
-            Fact(IndicatorType(row["type"]), value, sources[row["source"]])
-            for row in document["indicators"]
-            for value in row["values"]
-        ]
-        texts = {key: str(document[key]) for key in ("name", "title", "publisher", "family")}
-        dated = document["dated"]
-        if not facts or type(dated) is not date or not all(isinstance(fact.value, str) for fact in facts):
-            raise ValueError  # noqa: TRY301 (one message for whatever is wrong with the format)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SpytriageError(_("The facts file is not of the documented format."), path=path, hint=hint) from error
-    for fact in facts:
+        facts = _facts(document)
+    except _MisfitError as error:
+        message = _("The facts file is not of the documented format at “{place}”: nothing is there, or something else.")
+        more = _(
+            "See the head of indicators/pegasus-core.yaml for the format. A number counts the entries of a list from one."
+        )
+        raise SpytriageError(message.format(place=error), path=path, hint=more) from error
+    for fact in facts.facts:
         if problem := value_problem(fact.type, fact.value):
             message = _("The value %(value)r cannot be an indicator: %(reason)s.")
             raise SpytriageError(message % {"value": fact.value, "reason": problem}, path=path, hint=hint)
-    return Facts(**texts, dated=dated, facts=tuple(facts))
+    return facts
+
+
+class _MisfitError(Exception):
+    """Something of a facts file is not of the format; says where, as in `indicators.2.type`."""
+
+
+def _facts(document: Any) -> Facts:
+    named = _part(document, "sources", dict)
+    sources = {name: _source(named, name) for name in named}
+    groups = _part(document, "indicators", list)
+    facts = [fact for number in range(len(groups)) for fact in _group(groups, number, sources)]
+    return Facts(
+        name=_part(document, "name", str),
+        title=_part(document, "title", str),
+        publisher=_part(document, "publisher", str),
+        family=_part(document, "family", str),
+        dated=_part(document, "dated", date),
+        facts=tuple(facts),
+    )
+
+
+def _part(holder: Any, key: str | int, kind: type[_Kind], *place: str) -> _Kind:
+    """Return what stands at a key of a mapping or a list; it must be of exactly this kind, and not empty."""
+    try:
+        value = holder[key]
+    except (LookupError, TypeError):
+        value = None
+    if type(value) is not kind or not value:
+        raise _MisfitError(".".join((*place, str(key + 1 if isinstance(key, int) else key))))
+    return value
+
+
+def _one_of(known: Mapping[str, _Kind], row: dict[str, Any], key: str, *place: str) -> _Kind:
+    name = _part(row, key, str, *place)
+    if name not in known:
+        raise _MisfitError(".".join((*place, key)))
+    return known[name]
+
+
+def _group(groups: list[Any], number: int, sources: dict[str, dict[str, str]]) -> list[Fact]:
+    place = ("indicators", str(number + 1))
+    row = _part(groups, number, dict, "indicators")
+    source, kind = _one_of(sources, row, "source", *place), _one_of(_TYPES, row, "type", *place)
+    values = _part(row, "values", list, *place)
+    texts = [_part(values, nth, str, *place, "values") for nth in range(len(values))]
+    return [Fact(kind, text, source) for text in texts]
 
 
 def build_bundle(facts: Facts) -> bytes:
@@ -138,8 +182,10 @@ def pattern_of(kind: IndicatorType, value: str) -> str:
     return f"[{key} = '{escaped}']"
 
 
-def _source(row: dict[str, Any]) -> dict[str, str]:
-    return {"title": str(row["title"])} | {key: str(text) for key, text in row.items()}
+def _source(named: dict[str, Any], name: str) -> dict[str, str]:
+    row = _part(named, name, dict, "sources")
+    title = _part(row, "title", str, "sources", str(name))
+    return {"title": title} | {key: str(text) for key, text in row.items()}
 
 
 def _by_value(facts: Facts) -> dict[tuple[IndicatorType, str], list[dict[str, str]]]:

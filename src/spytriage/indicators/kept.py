@@ -11,7 +11,8 @@ What a look-up and an indicator have in common when they meet is written as keys
 WhatsApp names people by their telephone number, also in the folders of their pictures. No set publishes such a name,
 so the number is not kept.
 
-Loose rules are left out: they compare parts of texts that are not kept.
+One rule is left out (`NOT_KEPT_FOR`): it looks for published domains anywhere in text that is no URL, and such text is
+not kept.
 """
 
 from __future__ import annotations
@@ -25,13 +26,20 @@ from ipaddress import ip_address
 from spytriage.indicators.hosts import Site, canonical_address, parse_network, parse_site
 from spytriage.indicators.matcher import TRUNCATED_LENGTH, SetMatcher, base_name, normaliser
 from spytriage.indicators.urls import without_www
-from spytriage.models import Indicator, IndicatorIndex, IndicatorType, LookUp, Match
+from spytriage.models import Indicator, IndicatorIndex, IndicatorType, LookUp, Match, MatchRule
+
+NOT_KEPT_FOR = MatchRule.LOOSE_URL_TEXT
+"""The rule by which what is kept cannot be compared."""
 
 _NUMBER = re.compile(r"\+?\d{5,20}(?:-\d{1,20})?@(?:[a-z]\.whatsapp\.net|g\.us|lid|broadcast)", re.IGNORECASE)
 _CODED_SEGMENTS = 16
 """Folders of a path with a code of their own; those below share one."""
 _COARSE = {4: (8, 16), 6: (16, 32)}
 """Lengths of the prefixes by which an address and a published network find each other."""
+_BEGINNING = 4
+"""Characters by which a file and a published path that is the beginning of its path find each other."""
+_PART = 8
+"""Characters by which the id of a profile and a published one that holds it find each other."""
 
 _TABLES: Mapping[LookUp, IndicatorType] = {
     LookUp.PROCESS: IndicatorType.PROCESS,
@@ -96,7 +104,7 @@ def _code(text: str) -> str:
 
 
 class KeptMatcher:
-    """Looks up kept values among indicators, by the rules of `SetMatcher` but for the loose ones."""
+    """Looks up kept values among indicators, by the rules of `SetMatcher` but for `NOT_KEPT_FOR`."""
 
     def __init__(self, indicators: Iterable[Indicator]) -> None:
         self._published: dict[tuple[str, str], list[Indicator]] = {}
@@ -109,7 +117,7 @@ class KeptMatcher:
     def match(self, look_up: LookUp, value: str) -> Match | None:
         """Return the indicators that a kept value meets."""
         found: Match | None = getattr(self._matcher, look_up.value)(value)
-        if found is None or found.rule.is_loose:
+        if found is None or found.rule is NOT_KEPT_FOR:
             return None
         published = (indicator for met in found.indicators for indicator in self._published[met.key])
         return Match(tuple(published), found.rule)
@@ -126,34 +134,52 @@ def _reduced_indicator(indicator: Indicator) -> str:
 
 
 def keys_of_value(look_up: LookUp, value: str) -> Iterator[str]:
-    """Yield the keys of a kept value: among them every key of every indicator that it can meet by a firm rule."""
+    """Yield the keys of a kept value: it has at least one of each indicator that it can meet."""
     if look_up is LookUp.URL:
         yield from _keys_of_url(value)
     elif look_up is LookUp.FILE_PATH:
         yield from _keys_of_path(value)
     elif look_up is LookUp.FILE_PATH_PROCESS:
-        yield f"{IndicatorType.PROCESS}:{value.rpartition('/')[2].strip()}"
+        *folders, name = value.split("/")
+        yield f"{IndicatorType.PROCESS}:{name.strip()}"
+        yield from (f"folder:{folder}" for folder in folders)
     elif look_up is LookUp.FILE_HASH:
         yield f"hash:{value}"
     else:
         yield f"{_TABLES[look_up]}:{value}"
         if look_up is LookUp.PROCESS and len(value) == TRUNCATED_LENGTH:
             yield f"cut:{value}"
+        if look_up is LookUp.PROFILE:
+            yield f"part:{value[:_PART]}"
 
 
 def keys_of_indicator(indicator: Indicator) -> Sequence[str]:
-    """Return the keys of an indicator: whatever meets it by a firm rule has at least one of them."""
+    """Return the keys of an indicator: whatever meets it, but for `NOT_KEPT_FOR`, has at least one of them."""
     kind, value = indicator.type, indicator.value.strip()
     if kind in _SITES:
         return (_key_of_site(kind, value),)
     if kind in _HASHES:
         return (f"hash:{normaliser(kind)(value)}",)
     if kind is IndicatorType.FILE_PATH:
-        return (f"path:{value.rstrip('/')}",)
-    keys = [f"{kind}:{normaliser(kind)(value)}"]
-    if kind is IndicatorType.PROCESS and len(value) > TRUNCATED_LENGTH:
-        keys.append(f"cut:{value[:TRUNCATED_LENGTH]}")
+        return (f"path:{value.rstrip('/')}", _key_of_beginning(value.rstrip("/")))
+    value = normaliser(kind)(value)
+    keys = [f"{kind}:{value}"]
+    if kind is IndicatorType.PROCESS:
+        keys.append(f"folder:{value}")
+        if len(value) > TRUNCATED_LENGTH:
+            keys.append(f"cut:{value[:TRUNCATED_LENGTH]}")
+    if kind is IndicatorType.CONFIGURATION_PROFILE:
+        parts = {value[begin : begin + size] for size in range(1, _PART + 1) for begin in range(len(value))}
+        keys += sorted(f"part:{part}" for part in parts)
     return keys
+
+
+def _key_of_beginning(path: str) -> str:
+    """Return what a path has as a key when this one is its beginning, though it ends within a name."""
+    folder, slash, name = path.rpartition("/")
+    if len(name) >= _BEGINNING:
+        return f"begin:{folder}{slash}{name[:_BEGINNING]}"
+    return f"path:{folder}" if slash else "paths"
 
 
 def _key_of_site(kind: IndicatorType, value: str) -> str:
@@ -191,9 +217,12 @@ def _keys_of_url(kept: str) -> Iterator[str]:
 
 def _keys_of_path(path: str) -> Iterator[str]:
     folder, *names = path.split("/")
+    yield "paths"
     yield f"{IndicatorType.FILE_NAME}:{(names[-1] if names else folder).strip()}"
+    yield f"begin:{folder[:_BEGINNING]}"
     yield f"path:{folder}"
     for name in names:
+        yield f"begin:{folder}/{name[:_BEGINNING]}"
         folder = f"{folder}/{name}"
         yield f"path:{folder}"
 

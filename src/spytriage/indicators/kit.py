@@ -7,6 +7,7 @@ import io
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -78,7 +79,7 @@ def _candidates_of_zip(path: Path) -> Iterator[Candidate]:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive, path)
             contents = {member.filename: _read_member(archive, member, path) for member in members}
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error) as error:
         # RuntimeError: a password is wanted; NotImplementedError: a method of packing that Python lacks.
         raise SpytriageError(_("The zip cannot be read."), path=path, hint=hint) from error
     known = _manifest_of(contents.pop(MANIFEST, b"{}"), path)

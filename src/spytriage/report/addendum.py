@@ -17,7 +17,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.handoff import MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _, deferred, ngettext
 from spytriage.jsontext import canonical, readable
-from spytriage.models import CodeName, IndicatorSet, ModuleCoverage, Outcome, RedactedFinding, Report
+from spytriage.models import CodeName, IndicatorSet, MatchRule, ModuleCoverage, Outcome, RedactedFinding, Report
 from spytriage.report import texts
 from spytriage.report.arrange import Group, can_be_right, grouped, in_order
 from spytriage.report.html import render_page
@@ -53,9 +53,15 @@ class Addendum:
     withdrawn: tuple[RedactedFinding, ...]  # of the report, with the indicators that no newer set holds
     sets: tuple[IndicatorSet, ...]
     depth: Depth
+    not_kept_for: tuple[MatchRule, ...]  # rules by which newer indicators could not be compared
     left_out: tuple[tuple[CodeName, int], ...]  # by module: values that exceeded what is kept
     version: str  # of spytriage
     rechecked_on: date  # UTC
+
+    @property
+    def matches(self) -> bool:
+        """Return whether newer indicators match; a loose rule is too weak to be called that."""
+        return any(finding.rule and not finding.rule.is_loose for finding in self.new)
 
     @property
     def gaps(self) -> tuple[ModuleCoverage, ...]:
@@ -111,6 +117,7 @@ def document(addendum: Addendum, signer_id: str | None) -> dict[str, Any]:
         "withdrawn": _findings(addendum.withdrawn),
         "not_rechecked": {
             "depth": addendum.depth.value,
+            "rules": [rule.value for rule in addendum.not_kept_for],
             "modules": [
                 {name: module_entry(module)[name] for name in ("name", "artefact", "state", "reason")}
                 for module in addendum.gaps
@@ -142,9 +149,12 @@ _MOST = 200  # findings of a kind, and indicators of a finding, that the page sh
 
 # --- For people ---------------------------------------------------------------------------------------------------
 
-_HEADLINES = {
-    True: deferred("Newer indicators match what was on the phone when it was checked"),
-    False: deferred("Newer indicators add no match, as far as they could be compared"),
+_MATCH = deferred("Newer indicators match what was on the phone when it was checked")
+_NO_MATCH = deferred("Newer indicators add no match, as far as they could be compared")
+_RULES = {
+    MatchRule.LOOSE_URL_TEXT: deferred(
+        "Text that is no web address is not kept: newer domains that may stand somewhere in it were not looked for."
+    ),
 }
 _DEPTHS = {
     Depth.OBSERVABLES: deferred("Everything that was kept of the check was compared with the newer indicators."),
@@ -159,20 +169,21 @@ _DEPTHS = {
 }
 _ALWAYS = (
     deferred("The phone itself was not looked at again: nothing that happened on it after the check is known here."),
-    deferred("Similarities by loose rules, and anomalies without an indicator, stand in the report only."),
+    deferred("Anomalies without an indicator stand in the report only."),
     deferred("Of web addresses, only the host can be compared where an indicator is no exact address."),
 )
 
 
 def headline(addendum: Addendum) -> str:
     """Return what comes first."""
-    return _(_HEADLINES[bool(addendum.new)])
+    return _(_MATCH if addendum.matches else _NO_MATCH)
 
 
 def limits(addendum: Addendum) -> Iterator[str]:
     """Yield what could not be rechecked, and what a recheck cannot tell, a sentence each."""
     yield _(_DEPTHS[addendum.depth])
     yield from map(_, _ALWAYS)
+    yield from (_(_RULES[rule]) for rule in addendum.not_kept_for)
     for module in addendum.gaps:
         yield _("{artefact}: it was not read in the check, so nothing of it could be kept.").format(
             artefact=artefact_of(module.name).label

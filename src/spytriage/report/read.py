@@ -149,7 +149,7 @@ def _finding(finding: _Json) -> RedactedFinding:
         day=_or_none(_day, finding["day"]),
         cluster=_or_none(_whole, finding["cluster"]),
         offset_seconds=_or_none(_whole, finding["offset_seconds"]),
-        count=_count(finding["count"]),
+        count=_at_least_one(finding["count"]),
         facts=tuple((Fact(name), _fact(value)) for name, value in finding["facts"].items()),
         pseudonyms=tuple(_pseudonym(text) for text in finding["pseudonyms"]),
         withheld=tuple(CodeName(_is(str, name)) for name in finding["withheld"]),
@@ -272,6 +272,12 @@ def _plain(value: object) -> str:
 def _count(value: object) -> int:
     if (number := _is(int, value)) < 0:
         raise ValueError("a count is not negative")
+    return number
+
+
+def _at_least_one(value: object) -> int:
+    if (number := _count(value)) == 0:
+        raise ValueError("what was seen was seen at least once")
     return number
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spytriage.models import Reason
-from spytriage.scan.layouts import Laid
+from spytriage.scan.layouts import Laid, folders_in, may_lie_in
 from spytriage.scan.unpack import MAX_ENTRY_BYTES
 
 
@@ -34,7 +34,7 @@ class FileNotes:
         self._prefix = "x/" if below_folder else ""
         self._names: set[str] = set()  # files that the module found, by MVT's name
         self._sections: list[bool] = []  # parts of a dump that it asked for, and whether each was there
-        self._folders = dict.fromkeys(_folders(self._root), Reason.NOT_A_REGULAR_FILE)
+        self._folders = dict.fromkeys(folders_in(self._root), Reason.NOT_A_REGULAR_FILE)
         self._helping = False
         self._extra = 0  # artefacts noted by hand
         self._standing: tuple[int, list[Reason]] = (0, [laid.broken] if laid.broken else [])
@@ -52,7 +52,7 @@ class FileNotes:
 
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
-        if self._laid.incomplete and not self.found:
+        if self._laid.incomplete:
             self.note(Reason.DAMAGED)
 
     @property
@@ -105,6 +105,9 @@ class FileNotes:
             folders = () if pattern.endswith("/*") else self._folders.items()  # such a pattern means anything there is
             for name, reason in (*self._laid.failed.items(), *folders):
                 if fnmatch.fnmatch(self._prefix + name, pattern):
+                    self.note(reason)
+            for name, reason in self._laid.hidden.items():
+                if may_lie_in(self._prefix + name, pattern):
                     self.note(reason)
         return names
 
@@ -186,12 +189,6 @@ def _running_services(dump: str) -> set[str]:
             break
         listed.add(line.strip())
     return listed
-
-
-def _folders(root: Path) -> Iterator[str]:
-    """Give the names of folders: one may stand where a module looks for a file, and MVT passes over it."""
-    for parent, folders, _files in os.walk(root):
-        yield from (Path(parent, name).relative_to(root).as_posix() for name in folders)
 
 
 class NotOpenedError(OSError):

@@ -16,6 +16,9 @@ from spytriage.scan.reading import Reading
 from spytriage.scan.unpack import MAX_ENTRY_BYTES
 from spytriage.scan.wal import join
 
+_WALKERS = {"CacheFiles", "Filesystem"}
+"""Modules that look through all of a dump."""
+
 
 class FsReading(Reading):
     """What one module has read so far, in a file system dump."""
@@ -25,23 +28,30 @@ class FsReading(Reading):
         super().__init__(_FsFiles(scratch))
         self._laid, self._root, self._scratch = laid, laid.folder.resolve(), scratch
         self._counted: set[str] = set()
+        self._walks = False
 
     def begin(self, *, uses_embedded_plists: bool, module: str = "") -> None:
         """Start on the next module."""
         super().begin(uses_embedded_plists=uses_embedded_plists, module=module)
         self._counted = set()
+        self._walks = module in _WALKERS
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
-        if self._laid.broken or (self._laid.incomplete and not self.found):
+        if self._laid.broken or self._laid.incomplete:
             self.note(self._laid.broken or Reason.DAMAGED)
+        if self._walks:
+            self._own_problems += self._laid.hidden.values()
         super().settle()
 
     def matched(self, pattern: str, paths: Iterable[str]) -> Iterator[str]:
         """Give the paths that a pattern matched and that may be opened, and note those that may not."""
         for name, reason in self._laid.failed.items():
             if fnmatch.fnmatch(name, pattern):
+                self.note(reason)
+        for name, reason in self._laid.hidden.items():
+            if all(map(fnmatch.fnmatch, name.split("/"), pattern.split("/"))):  # it lies above, or below
                 self.note(reason)
         for path in sorted(paths):
             if hindrance := self._hindrance(Path(path)):

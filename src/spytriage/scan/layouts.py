@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from spytriage.models import Reason
@@ -31,7 +32,6 @@ BUGREPORT_NAMES = ("FS/*",)
 BACKUP = ("apps/com.android.providers.telephony/d_f/*_sms_backup",
           "apps/com.android.providers.telephony/d_f/*_mms_backup")  # fmt: skip
 _ENTRY_POINTS = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt")
-_MAX_DEPTH = 32
 _LOGS = "intrusion_logs"
 
 
@@ -45,6 +45,7 @@ class Laid:
         broken: why there is nothing to read, or nothing to rely on: an archive could not be opened, or was altered.
         incomplete: whether the archive broke off.
         listing: name and time of every entry of an archive, where a module wants them all.
+        hidden: folders below it that nobody can look into, by name relative to it.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Laid:
     broken: Reason | None = None
     incomplete: bool = False
     listing: Sequence[tuple[str, float]] | None = None
+    hidden: Mapping[str, Reason] = field(default_factory=dict)
 
 
 class Layouts:
@@ -89,7 +91,7 @@ class Layouts:
 
     def backup(self) -> dict[str, Laid]:
         """Lay out an Android backup: .ab, or the folder of an unpacked one."""
-        return {"backup": Laid(self._path) if self._path.is_dir() else self.backup_from(self._path)}
+        return {"backup": in_place(self._path) if self._path.is_dir() else self.backup_from(self._path)}
 
     def intrusion_logs(self) -> dict[str, Laid]:
         """Lay out intrusion logs: a folder, a zip, or zips in a folder."""
@@ -109,7 +111,7 @@ class Layouts:
     def bugreport_from(self, path: Path) -> Laid:
         """Lay out a bug report; some makers put the real one into a zip of their own, one level down."""
         if path.is_dir():
-            return Laid(path)
+            return in_place(path)
         target = self._space / "bugreport"
         if not _is_zip(path):
             unpacker = Unpacker(target, lambda _name: Want.CONTENT)
@@ -186,8 +188,8 @@ class Layouts:
             unpacker.zip(path)
         for file, name in _walk(path):
             unpacker.file(file, name) if _text_or_zip(name) is Want.CONTENT else None
-        failed, incomplete = dict(unpacker.failed), unpacker.incomplete
-        failed |= {f.name: Reason.NOT_A_REGULAR_FILE for f in path.glob("**/*.[tT][xX][tT]") if f.is_dir()}
+        failed, incomplete = {**hidden_in(path, links=True), **unpacker.failed}, unpacker.incomplete
+        failed |= {name: Reason.NOT_A_REGULAR_FILE for name in folders_in(path) if name.lower().endswith(".txt")}
         for number, inner in enumerate(sorted(target.rglob("*.[zZ][iI][pP]"))):
             deeper = Unpacker(target / f"unzipped-{number}", _text)
             try:
@@ -200,7 +202,8 @@ class Layouts:
 
     def _folder_or_archive(self, name: str, wanted: Wanted, *, keep_listing: bool = False) -> Laid:
         if self._path.is_dir():
-            return Laid(self._path)
+            # A dump of a file system holds the links of the phone, and what they point to has a place of its own.
+            return in_place(self._path, links=name != "filesystem")
         unpacker = Unpacker(self._space / name, wanted, self._root, keep_listing=keep_listing)
         if _is_zip(self._path):
             unpacker.zip(self._path)
@@ -264,11 +267,55 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
     """Give the files below a folder and their names relative to it, without following links."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
-        if len(Path(parent).relative_to(folder).parts) > _MAX_DEPTH:
-            folders.clear()
         for name in sorted(names):
             file = Path(parent, name)
             yield file, file.relative_to(folder).as_posix()
+
+
+def in_place(folder: Path, *, links: bool = True) -> Laid:
+    """Return a folder that is read where it lies."""
+    return Laid(folder, hidden=hidden_in(folder, links=links))
+
+
+def hidden_in(root: Path, *, links: bool) -> dict[str, Reason]:
+    """Return the folders below a folder that cannot be looked into, by name relative to it: MVT passes over them.
+
+    Args:
+        root: a folder; one that is not there hides nothing.
+        links: whether links that lead out of it count.
+    """
+    hidden: dict[str, Reason] = {}
+
+    def cannot(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            hidden[Path(error.filename).relative_to(root).as_posix()] = Reason.PERMISSION_DENIED
+
+    for parent, folders, _names in os.walk(root, onerror=cannot):
+        if not os.access(parent, os.X_OK):  # its names can be had, and none of its files
+            hidden[Path(parent).relative_to(root).as_posix()] = Reason.PERMISSION_DENIED
+        for folder in (Path(parent, name) for name in folders if links):
+            if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
+                hidden[folder.relative_to(root).as_posix()] = Reason.NOT_A_REGULAR_FILE
+    return hidden
+
+
+def folders_in(root: Path) -> Iterator[str]:
+    """Give the names of folders: one may stand where a module looks for a file, and MVT passes over it."""
+    for parent, folders, _files in os.walk(root):
+        yield from (Path(parent, name).relative_to(root).as_posix() for name in folders)
+
+
+def may_lie_in(folder: str, pattern: str) -> bool:
+    """Return whether a pattern of MVT's, in which `*` stands for slashes too, could match something in a folder.
+
+    >>> may_lie_in("FS/data", "*/tombstone_*"), may_lie_in("FS/data", "FS/proc/*"), may_lie_in("FS", "FS/proc/*")
+    (True, False, True)
+    """
+    start = f"{folder}/"
+    return any(
+        fnmatch.fnmatchcase(start, pattern[:end] + ("*" if pattern[end : end + 1] == "*" else ""))
+        for end in range(len(pattern) + 1)
+    )
 
 
 def _first_named(main: Laid, name: str) -> str | None:
@@ -280,7 +327,7 @@ def _reason_for(main: Laid, name: str) -> Reason | None:
     if any(path.is_dir() for path in (main.folder / name, *main.folder.glob(f"*/{name}"))):
         return Reason.NOT_A_REGULAR_FILE  # a folder of that name is no sign that there was none
     failed = (reason for relative, reason in main.failed.items() if relative.rpartition("/")[2] == name)
-    return next(failed, Reason.DAMAGED if main.incomplete else None)
+    return next(chain(failed, main.hidden.values()), Reason.DAMAGED if main.incomplete else None)
 
 
 def _is_zip(path: Path) -> bool:

@@ -72,5 +72,7 @@ def _stored(backup: Path) -> Iterator[Path]:
         try:
             with os.scandir(backup / first) as entries:
                 yield from (Path(entry.path) for entry in entries if _STORED.fullmatch(entry.name))
-        except OSError:
+        except FileNotFoundError:
             continue  # most small backups lack some of these folders
+        except OSError:
+            yield backup / first  # nobody can tell what is in it

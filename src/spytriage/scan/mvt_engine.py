@@ -25,8 +25,9 @@ import re
 import sqlite3
 import sys
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -69,7 +70,7 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
-from spytriage.scan.observing import Recorder
+from spytriage.scan.observing import Aside, Recorder
 from spytriage.scan.patching import Patched
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
@@ -235,8 +236,10 @@ class Engine:
                 return layouts.intrusion_logs()
             case "ios-sysdiagnose":
                 return layouts.sysdiagnose()
-            case _:
+            case "ios-filesystem":
                 return layouts.filesystem(_filesystem_patterns())
+            case kind:
+                raise NotImplementedError(kind)
 
     def _backup_part(self, extra_modules: Sequence[type[Any]]) -> _Part:
         job = self.job
@@ -319,16 +322,19 @@ class Engine:
         self.current = name
         self.ran.add(name)
         notes.begin(uses_embedded_plists=name != "Manifest", module=name)
-        # The results of a module that others need stay whole, and so do all when what is looked up is to be kept.
-        whole = name in self.needed or self.recorder is not None
-        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole)
+        aside = self._aside(module, name, notes, self.recorder) if self.recorder else None
+        whole = name in self.needed  # the results of a module that others need stay whole
+        self.rows = Rows(name, self.matcher, lambda rows: self.emit(ReadSoFar(name, rows)), whole=whole, aside=aside)
         if isinstance(notes, Reading):
             notes.rows = self.rows
         self.matcher.shortened_links = self.guard.network_attempts = 0
         module.alertstore = _StreamingAlerts(name, self.emit)
         coverage = self._ledger_line(module, name, notes)
-        if self.recorder and coverage.reason is not Reason.OUT_OF_MEMORY:
+        if self.recorder and aside and coverage.reason is not Reason.OUT_OF_MEMORY:
+            aside.look_at_rest()
             self._observe(module, name, notes, self.recorder)
+            for message in self.recorder.messages():
+                self.emit(message)
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -360,19 +366,15 @@ class Engine:
         records: int | None = None
         state, reason, detail = CoverageState.CHECKED, None, ""
         try:
-            module.run()
-            _AFTER_RUN.get(name, _nothing)(module)
-            records = _count(module.results) + (self.rows.held_back if self.rows else 0)
-            if more := MORE_CHECKS.get(name):
-                _check_more(module, self.matcher, more)
-            if not (more and more.instead) and not _matches_nothing(module):
-                module.check_indicators()
-            elif not more:
+            records = self._read(module, name)
+            if not self._compare(module, name):
                 state = CoverageState.EXTRACTED_ONLY
         except MemoryError:
             state, reason = CoverageState.FAILED, Reason.OUT_OF_MEMORY
         except Exception as error:  # noqa: BLE001 (whatever a module raises is a line of the ledger)
             state, reason, detail = _classify(error)
+            if isinstance(notes, Reading) and notes.widened:
+                self._ask_as_mvt_does(module, name, notes)
         if self.guard.network_attempts:
             state, reason, detail = CoverageState.FAILED, Reason.NETWORK_REFUSED, ""
         notes.settle()
@@ -382,16 +384,40 @@ class Engine:
             records = None
         return ModuleCoverage(name, state, records, reason, detail, self.matcher.shortened_links)
 
+    def _read(self, module: MVTModule, name: str) -> int:
+        """Let a module read, and return how many records there were."""
+        module.run()
+        _AFTER_RUN.get(name, _nothing)(module)
+        return _count(module.results) + (self.rows.held_back if self.rows else 0)
+
+    def _compare(self, module: MVTModule, name: str) -> bool:
+        """Look the records of a module up; return whether there is anything to look up in them."""
+        if more := MORE_CHECKS.get(name):
+            _check_more(module, self.matcher, more)
+        if not (more and more.instead) and not _matches_nothing(module):
+            module.check_indicators()
+            return True
+        return more is not None
+
+    def _ask_as_mvt_does(self, module: MVTModule, name: str, reading: Reading) -> None:
+        """Have a module that broke read once more, without the rows that MVT passes over: one may be what broke it."""
+        assert isinstance(module.alertstore, _StreamingAlerts)
+        module.alertstore.again()
+        module.results = []
+        with reading.as_mvt_asks(), suppress(Exception):
+            self._read(module, name)
+            self._compare(module, name)
+
     def _observe(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> None:
         """Have a module look everything up once more, and take down what it asks.
 
         A pass of its own, in which nothing matches: after a match, modules leave out look-ups that newer sets need.
         """
-        recorder.begin(name)
         indicators, alerts = module.indicators, module.alertstore
         module.indicators = _RecordingIndicators(recorder, notes)
         module.alertstore = _StreamingAlerts(name, lambda _message: None)
         try:
+            _AFTER_RUN.get(name, _nothing)(module)  # what it adds, it adds once
             with recorder.watching(module):
                 if more := MORE_CHECKS.get(name):
                     _check_more(module, recorder, more)
@@ -401,8 +427,19 @@ class Engine:
             recorder.missed()
         finally:
             module.indicators, module.alertstore = indicators, alerts
-        for message in recorder.messages():
-            self.emit(message)
+
+    def _aside(self, module: MVTModule, name: str, notes: _Notes, recorder: Recorder) -> Aside:
+        """Begin to take down what a module looks up: of rows that matter for that alone, while they are read."""
+
+        def look_at(records: list[Any]) -> None:
+            results, module.results = module.results, records
+            try:
+                self._observe(module, name, notes, recorder)
+            finally:
+                module.results = results
+
+        recorder.begin(name)
+        return Aside(lambda: module.results, look_at)
 
     def _as_read(
         self, name: str, reading: _Notes, state: CoverageState, records: int | None
@@ -719,6 +756,12 @@ class _StreamingAlerts(AlertStore):
     def __init__(self, module: str, emit: Emit) -> None:
         super().__init__(log=None)
         self._module, self._emit = module, emit
+        self._sent: Counter[int] = Counter()  # alerts, by a number of each
+        self._known: Counter[int] = Counter()
+
+    def again(self) -> None:
+        """Send what was sent before no second time."""
+        self._known, self._sent = self._sent, Counter()
 
     def _get_calling_module(self) -> str:
         return self._module  # MVT walks the whole stack to find it out
@@ -726,6 +769,10 @@ class _StreamingAlerts(AlertStore):
     def add(self, alert: Alert) -> None:
         indicator = alert.matched_indicator
         event, message = bounded(alert.event, alert.message)
+        number = hash((alert.level, message, repr(event)))
+        self._sent[number] += 1
+        if self._sent[number] <= self._known[number]:
+            return
         self._emit(
             RawAlert(
                 module=self._module,

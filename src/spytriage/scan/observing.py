@@ -22,6 +22,8 @@ LONGEST_VALUE = 4096
 """Characters of one value: the longest path that there can be."""
 _TEXT_OF_A_MESSAGE = 256 << 10
 _ROWS_OF_A_MESSAGE = 2_000
+_RECORDS_AT_A_TIME = 5_000
+"""Records that are held until they are looked at: enough that looking costs little, few enough for memory."""
 
 
 class Recorder:
@@ -76,6 +78,7 @@ class Recorder:
             self._records = results
             return _Watched(results, self._turn)
         if isinstance(results, dict):
+            self._records = [record for value in results.values() if isinstance(value, list) for record in value]
             return {key: _Watched(value, self._turn) if isinstance(value, list) else value
                     for key, value in results.items()}  # fmt: skip
         return results
@@ -177,6 +180,40 @@ class Recorder:
         if rows or self._left_out:
             yield Observed(self._module, tuple(rows), self._left_out)
         self.begin("")
+
+
+class Aside:
+    """Records that nothing but later checks need: looked at some at a time and let go, as the sieves let go of rows.
+
+    Args:
+        results: gives the list that a module adds its records to; anything else is left alone.
+        look_at: takes some of them.
+    """
+
+    def __init__(self, results: Callable[[], Any], look_at: Callable[[list[Any]], None]) -> None:
+        self._results, self._look_at = results, look_at
+        self._records: list[Any] = []
+
+    def mark(self) -> int:
+        """Return how many records there are before the module takes a row."""
+        return len(results) if type(results := self._results()) is list else -1
+
+    def take(self, mark: int) -> int:
+        """Take away the records that came since; return how many they are."""
+        if mark < 0 or type(results := self._results()) is not list:
+            return 0
+        taken = results[mark:]
+        del results[mark:]
+        self._records += taken
+        if len(self._records) >= _RECORDS_AT_A_TIME:
+            self.look_at_rest()
+        return len(taken)
+
+    def look_at_rest(self) -> None:
+        """Look at those that were not looked at yet."""
+        records, self._records = self._records, []
+        if records:
+            self._look_at(records)
 
 
 class _Watched(list[Any]):

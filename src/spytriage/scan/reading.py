@@ -22,6 +22,9 @@ from spytriage.scan.copies import UnavailableError
 from spytriage.scan.recover import LenientText, is_damaged, recover
 from spytriage.scan.sieves import Rows
 
+Wider = tuple[tuple[re.Pattern[str], str], ...]
+"""Parts of queries, and what to ask instead."""
+
 _OF_WHAT_WAS_FOUND = {Reason.MANIFEST_DISAGREES, Reason.UNKNOWN_LAYOUT}
 """What is noted of a file that could be opened and read."""
 
@@ -64,6 +67,7 @@ class Reading:
         self._places: dict[Path, Path] = {}  # where to open what was asked for: itself, or what was recovered of it
         self._manifest: Path | None = None
         self._recovered = 0  # rows
+        self._wider = WIDER_QUERIES
         self._is_known: Callable[[dict[str, Any]], bool] | None = None
         self.reads_whole = False
         self._lenient = LenientText(lambda: self.note(Reason.DAMAGED))
@@ -92,6 +96,20 @@ class Reading:
         """Work out what the module could not read, now that it has ended."""
         unread = [database.problem for database in self._databases.values()]
         self.problems = self._own_problems + [problem for problem in unread if problem]
+
+    @property
+    def widened(self) -> bool:
+        """Return whether a query was asked in a wider form than MVT's."""
+        return any(database.widened for database in self._databases.values())
+
+    @contextmanager
+    def as_mvt_asks(self) -> Iterator[None]:
+        """Ask queries as MVT has them while the block runs."""
+        self._wider = ()
+        try:
+            yield
+        finally:
+            self._wider = WIDER_QUERIES
 
     @property
     def readable(self) -> int:
@@ -141,6 +159,7 @@ class Reading:
         if not self._looking_up:
             connection.database = self._databases.setdefault(path, _Database())
             connection.rows = self.rows
+            connection.wider = self._wider
         return connection
 
     def _sound(self, path: Path, place: Path) -> Path:
@@ -210,6 +229,7 @@ class _Database:
         self.answered = False  # a query of its tables went through
         self.broke = False  # rows could not be read
         self.lacks = False  # a column that carries what is matched
+        self.widened = False  # a query was asked in a wider form than MVT's
         self.last_error: sqlite3.Error | None = None
 
     @property
@@ -232,6 +252,7 @@ class TrackedConnection(sqlite3.Connection):
 
     database: _Database | None = None
     rows: Rows | None = None
+    wider: Wider = ()
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that takes notes."""
@@ -239,6 +260,7 @@ class TrackedConnection(sqlite3.Connection):
         if isinstance(cursor, _TrackedCursor):
             cursor.database = self.database or _Database()
             cursor.rows = self.rows
+            cursor.wider = self.wider
         return cursor
 
 
@@ -345,10 +367,12 @@ _NEEDED_COLUMNS = (
 class _TrackedCursor(sqlite3.Cursor):
     database: _Database
     rows: Rows | None = None
+    wider: Wider = ()
 
     def execute(self, sql: str, *parameters: Any) -> _TrackedCursor:
-        for narrow, wide in WIDER_QUERIES:
-            sql = narrow.sub(wide, sql)
+        for narrow, wide in self.wider:
+            sql, changes = narrow.subn(wide, sql)
+            self.database.widened |= changes > 0
         self.database.asked |= "sqlite_master" not in sql
         try:
             super().execute(sql, *parameters)

@@ -83,16 +83,12 @@ def recover(damaged: Path, target: Path) -> int:
 def _tables(source: sqlite3.Connection) -> list[str]:
     """Return the tables whose rows lie in the file: no views, no virtual tables."""
     names = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
-    found = [name for name in _until_damage(source, names) if isinstance(name, str) and not name.startswith("sqlite_")]
+    found = [
+        name for (name,) in _until_error(source, names) if isinstance(name, str) and not name.startswith("sqlite_")
+    ]
     if not found:
         raise sqlite3.DatabaseError("no table is known")
     return found
-
-
-def _until_damage(source: sqlite3.Connection, query: str) -> Iterator[Any]:
-    with suppress(sqlite3.Error):
-        for (value,) in source.execute(query):
-            yield value
 
 
 def _copy(source: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
@@ -113,8 +109,7 @@ def _copy(source: sqlite3.Connection, new: sqlite3.Connection, table: str) -> in
 def _insert(new: sqlite3.Connection, statement: str, rows: Iterator[tuple[Any, ...]]) -> int:
     count = 0
     for row in rows:
-        new.execute(statement, row)
-        count += 1
+        count += new.execute(statement, row).rowcount  # 0 for one that is there already
     return count
 
 
@@ -135,25 +130,34 @@ def _quoted(name: str) -> str:
 
 
 def _rows(source: sqlite3.Connection, table: str, number: str, names: str) -> Iterator[tuple[Any, ...]]:
-    """Give each row that can be read, after its number."""
-    query = f"SELECT {number}, {names} FROM {_quoted(table)} NOT INDEXED WHERE {number} >= ? ORDER BY {number}"  # noqa: S608
+    """Give each row that can be read, after its number; some of them twice."""
+    query = f"SELECT {number}, {names} FROM {_quoted(table)} NOT INDEXED"  # noqa: S608 (quoted)
     start = _FIRST_ROW
-    for _gap in range(_MOST_GAPS):
+    for gap in range(_MOST_GAPS):
         try:
-            for row in source.execute(query, (start,)):
-                start = int(row[0]) + 1
+            for row in source.execute(f"{query} WHERE {number} >= ? ORDER BY {number}", (start,)):
+                start = max(start, int(row[0]) + 1)
                 yield row
         except sqlite3.Error:
-            if (next_start := _behind(source, table, number, start)) is None:
+            if gap == 0:  # a page out of order misleads who looks for a number: from the end it is met once more
+                yield from _until_error(source, f"{query} ORDER BY {number} DESC")
+            if (next_start := _behind(source, f"{query} WHERE {number} >= ? ORDER BY {number} LIMIT 1", start)) is None:
                 return
             start = next_start
         else:
             return
 
 
-def _behind(source: sqlite3.Connection, table: str, number: str, start: int) -> int | None:
-    """Return the first number from which a table can be read again, None when there is none."""
-    probe = f"SELECT {number} FROM {_quoted(table)} NOT INDEXED WHERE {number} >= ? ORDER BY {number} LIMIT 1"  # noqa: S608
+def _until_error(source: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    with suppress(sqlite3.Error):
+        yield from source.execute(query)
+
+
+def _behind(source: sqlite3.Connection, probe: str, start: int) -> int | None:
+    """Return the first number from which a table can be read again, None when there is none.
+
+    The probe reads whole rows: of one that cannot be read, the number often can.
+    """
 
     def found(place: int) -> int | None:
         try:

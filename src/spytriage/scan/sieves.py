@@ -22,6 +22,7 @@ from typing import Any
 
 from spytriage.models import Matcher
 from spytriage.scan.more_checks import MORE_CHECKS, addresses
+from spytriage.scan.observing import Aside
 
 Row = Sequence[Any]
 Judge = Callable[..., bool]
@@ -67,7 +68,15 @@ class Rows:
         held_back: how many did not matter.
     """
 
-    def __init__(self, module: str, matcher: Matcher, told: Callable[[int], None], *, whole: bool = False) -> None:
+    def __init__(
+        self,
+        module: str,
+        matcher: Matcher,
+        told: Callable[[int], None],
+        *,
+        whole: bool = False,
+        aside: Aside | None = None,
+    ) -> None:
         """Prepare for a module.
 
         Args:
@@ -75,25 +84,34 @@ class Rows:
             matcher: what is looked for.
             told: takes the number of rows that were read so far, every now and then.
             whole: whether to hold nothing back.
+            aside: takes the records of rows that would be held back, when they are to be looked at for later checks.
         """
         self.held_back = 0
         self._sieve, self._matcher, self._told = None if whole else SIEVES.get(module), matcher, told
-        self._read, self._told_at = 0, time.monotonic()
+        self._aside, self._read, self._told_at = aside, 0, time.monotonic()
 
     def flow(self, cursor: sqlite3.Cursor, step: Callable[[], Row]) -> Iterator[Row]:
         """Give the rows of a query that matter; `step` fetches the next one."""
         matters = self._judge_of(cursor)
-        number = kept = 0
+        number = 0
         try:
             for number, row in enumerate(iter(step, None), 1):
                 if not number % _TOLD_EVERY_ROWS:
                     self._tell(number)
+                links = self._matcher.shortened_links
                 if matters is None or matters(row):
-                    kept += 1
                     yield row
+                elif self._aside is None:
+                    self.held_back += 1
+                else:
+                    mark = self._aside.mark()
+                    yield row  # and by the time that the next one is asked for, the module has made a record of it
+                    taken = self._aside.take(mark)
+                    self.held_back += taken
+                    if not taken:  # the module has it still, and is going to ask, and count, again
+                        self._matcher.shortened_links = links
         finally:
             self._read += number
-            self.held_back += number - kept
 
     def _tell(self, number: int) -> None:
         now = time.monotonic()

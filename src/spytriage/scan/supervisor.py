@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,7 @@ from spytriage.scan.protocol import (
 )
 from spytriage.scan.refusals import refusal_error
 from spytriage.scan.workspace import Workspace, workspace
+from spytriage.undo import undone
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
 PATIENCE = 1.0
@@ -479,15 +481,17 @@ def _process(command: Sequence[str], place: Workspace) -> Iterator[subprocess.Po
         umask=0o077,
         start_new_session=True,
     )
-    try:
+    with undone(partial(_end, process)):
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
 
 
 def _environment(home: Path) -> dict[str, str]:

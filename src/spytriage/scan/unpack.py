@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, Self
 
 from spytriage.models import Reason
 from spytriage.scan.refusals import Refusal, RefusedError
@@ -96,6 +96,7 @@ class Unpacker:
         """
         with opened_zip(path) as archive:
             for info in archive.infolist():
+                self.altered |= not _is_as_listed(archive, info)
                 if info.filename.endswith("/"):  # is_dir() of Python 3.11 fails on an empty name
                     continue
                 if info.flag_bits & 1:
@@ -123,7 +124,7 @@ class Unpacker:
     def tar_stream(self, stream: Any, *, seekable: bool = False) -> None:
         """Unpack a tar from a stream."""
         try:
-            archive = tarfile.open(fileobj=stream, mode="r:" if seekable else "r|")  # noqa: SIM115 (closed with the stream)
+            archive = tarfile.open(fileobj=stream, mode="r:" if seekable else "r|", tarinfo=_Member)  # noqa: SIM115 (closed with the stream)
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # or it keeps a record of every entry
                 if not member.isdir():
@@ -134,7 +135,9 @@ class Unpacker:
                         open_entry=lambda member=member: _data_of(archive, member),  # type: ignore[misc]
                         packed=None,
                     )
-            self._read_to_end(stream)
+            # Python ends at a header that is damaged or not there as it does at the mark of the end, and says nothing.
+            self.incomplete |= not getattr(archive, "has_ended", False)
+            self._read_to_end(archive.fileobj)
         except (*_BROKEN, OSError) as error:
             _pass_on_full_disk(error)
             if not self._entries:
@@ -142,19 +145,24 @@ class Unpacker:
             self.incomplete = True
 
     def _read_to_end(self, stream: Any) -> None:
-        """Read what is left behind a tar: at the end is the checksum of all that was unpacked."""
+        """Read what is left behind a tar: zeros, and the checksum of all that was unpacked."""
         try:
-            while stream.read(_CHUNK):
-                pass
+            while chunk := stream.read(_CHUNK):
+                self.altered |= bool(chunk.strip(b"\0"))  # another tar, or what lay behind a damaged header
         except (*_BROKEN, OSError):
             self.altered = True
 
     def file(self, path: Path, name: str) -> None:
         """Take one file that lies unpacked already."""
+        try:
+            status = path.lstat()
+        except OSError:
+            self.failed[name] = Reason.PERMISSION_DENIED
+            return
         self._take(
             name,
-            is_regular=stat.S_ISREG(path.lstat().st_mode),
-            time=path.lstat().st_mtime,
+            is_regular=stat.S_ISREG(status.st_mode),
+            time=status.st_mtime,
             open_entry=lambda: path.open("rb"),
             packed=None,
         )
@@ -273,11 +281,40 @@ def _directory_bytes(path: Path) -> int:
     return 0
 
 
+def _is_as_listed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Return whether a zip calls an entry the same in its list and before its data: names have no checksum.
+
+    Python looks at this when it opens an entry. One whose name was damaged would not be asked for.
+    """
+    file = archive.fp
+    if file is None:
+        return False
+    file.seek(info.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or not header.startswith(b"PK\x03\x04"):
+        return False
+    (length,) = struct.unpack_from("<H", header, 26)
+    coding = "utf-8" if int.from_bytes(header[6:8], "little") & 0x800 else "cp437"
+    return file.read(length).decode(coding, "replace") == info.orig_filename
+
+
 def _zip_time(info: zipfile.ZipInfo) -> float:
     try:
         return datetime(*info.date_time, tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+
+
+class _Member(tarfile.TarInfo):
+    """A header of a tar; tells the archive that its mark of the end was met."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            archive.has_ended = True  # type: ignore[attr-defined]
+            raise
 
 
 def _data_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
+from spytriage.undo import undone
 
 _PREFIX = "spytriage-"
 _LOCK = "lock"
@@ -76,27 +79,25 @@ def _parents() -> list[Path]:
 @contextmanager
 def _locked_folder(parents: list[Path]) -> Iterator[tuple[Path, int]]:
     """Give a folder and the descriptor of its lock, by which `sweep` tells whether its run is alive."""
-    folder, lock = _new_folder(parents)
-    try:
-        yield folder, lock
-    finally:
-        _remove(folder)
-        os.close(lock)
+    with ExitStack() as end:
+        yield _new_folder(parents, end)
 
 
-def _new_folder(parents: list[Path]) -> tuple[Path, int]:
+def _new_folder(parents: list[Path], end: ExitStack) -> tuple[Path, int]:
     for parent in parents:
-        folder = None
-        try:
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-            lock = os.open(folder / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / f"{_LOCK}.new").rename(folder / _LOCK)  # a sweep never sees it without its owner
-        except OSError:
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
-            continue
-        return folder, lock
+        with ExitStack() as failing:
+            folder = parent / f"{_PREFIX}{secrets.token_hex(8)}"
+            failing.enter_context(undone(partial(_remove, folder)))
+            try:
+                folder.mkdir(mode=0o700)
+                lock = os.open(folder / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                (folder / f"{_LOCK}.new").rename(folder / _LOCK)  # a sweep never sees it without its owner
+            except OSError:
+                continue
+            end.callback(os.close, lock)
+            end.enter_context(failing.pop_all())
+            return folder, lock
     raise SpytriageError(
         _("There is no folder for temporary files with room in it."),
         path=parents[-1],
@@ -106,12 +107,13 @@ def _new_folder(parents: list[Path]) -> tuple[Path, int]:
 
 def _remove(folder: Path) -> None:
     """Remove a folder, its lock last: should that fail on the way, the next run still knows what it is."""
-    with suppress(OSError):
-        for child in folder.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child, ignore_errors=True)
-            elif child.name != _LOCK:
-                child.unlink()
-        if [child.name for child in folder.iterdir()] == [_LOCK]:
-            (folder / _LOCK).unlink()
-            folder.rmdir()
+    for _attempt in range(2):  # Ctrl-C in rmtree (Python 3.11) has it close a descriptor twice, which fails
+        with suppress(OSError):
+            for child in folder.iterdir():
+                if child.is_dir() and not child.is_symlink():
+                    shutil.rmtree(child, ignore_errors=True)
+                elif child.name != _LOCK:
+                    child.unlink()
+            if {child.name for child in folder.iterdir()} <= {_LOCK}:
+                (folder / _LOCK).unlink(missing_ok=True)
+                folder.rmdir()
