@@ -31,8 +31,8 @@ from spytriage.models import (
     Term,
     UnusableIndicator,
 )
+from spytriage.report import from_json, said, texts, to_html, to_json
 from spytriage.report import html as html_module
-from spytriage.report import said, texts, to_html
 from spytriage.report.arrange import TimelineRow
 from spytriage.report.help_lines import help_lines
 from spytriage.report.html import LARGEST_PAGE
@@ -447,3 +447,14 @@ def test_every_pair_of_colours_has_enough_contrast_and_none_is_green() -> None:
         for colour in (*colours["accent"], *colours["mark"]):
             red, green, blue = (int(colour[place : place + 2], 16) for place in (0, 2, 4))
             assert green <= max(red, blue), colour
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("android-bugreport", "this bug report"), ("of-a-later-version", "the files that were checked")]
+)
+def test_a_report_that_is_rendered_again_speaks_of_its_own_kind_of_source(kind: str, said: str) -> None:
+    report = replace(samples.MATCH, source=replace(samples.MATCH.source, kind=kind))
+    page = to_html(from_json(to_json(report))).decode("utf-8")
+    assert f"A published indicator was found in {said}." in page
+    assert "this backup" not in page
+    assert "· not encrypted" not in page
