@@ -181,7 +181,7 @@ def _to_html(addendum: Addendum) -> bytes:
         addendum=addendum,
         report=addendum.report,
         headline=in_each_language(headline, addendum),
-        outcome=in_each_language(texts.outcome_texts, addendum.outcome),
+        outcome=in_each_language(texts.outcome_texts, addendum.outcome, addendum.report.source),
         sections=_sections_in_each_language(addendum),
         limits=in_each_language(lambda: tuple(limits(addendum))),
         most=_MOST,
@@ -198,7 +198,8 @@ def _sections_in_each_language(addendum: Addendum) -> list[tuple[Said, Sequence[
 
 def _to_markdown(addendum: Addendum) -> Iterator[str]:
     """Yield the addendum in the person's language."""
-    words, report = texts.outcome_texts(addendum.outcome), addendum.report
+    report = addendum.report
+    words = texts.outcome_texts(addendum.outcome, report.source)
     yield f"# {headline(addendum)}"
     yield ""
     yield _("Outcome") + f": `{addendum.outcome}` · TLP:{report.tlp.upper()} · {addendum.rechecked_on}"

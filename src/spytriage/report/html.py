@@ -59,7 +59,7 @@ def _page(report: Report, most: int) -> bytes:
     return render_page(
         "report.html.jinja",
         report=report,
-        outcome=texts.outcome_texts(report.outcome),
+        outcome=texts.outcome_texts(report.outcome, report.source),
         foremost=foremost_limits(report, _FOREMOST_LIMITS, _TOLD_ELSEWHERE),
         help_lines=help_lines(),
         language_names=ENDONYMS,

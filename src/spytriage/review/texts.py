@@ -124,7 +124,7 @@ _REASONS: Mapping[Why, str] = {
 
 _NOT_PROVEN = (
     deferred("That the phone was the person's, or whose it was."),
-    deferred("That the evidence is genuine: a backup can be forged before it is checked."),
+    deferred("That the evidence is genuine: files can be forged before they are checked."),
     deferred("Who ran the check: a signature shows which key, not whose hand."),
     deferred("That every published indicator was looked for, or that anything ran on the phone."),
 )
@@ -143,6 +143,6 @@ _GROUNDS: Mapping[Ground, str] = {
     Ground.WRONG_GRADE: deferred("The level or the kind of trace does not fit."),
     Ground.COVERAGE_TOO_LOW: deferred("Too little was checked to say."),
     Ground.NEEDS_SEALED_EVIDENCE: deferred("The sealed evidence is needed to say."),
-    Ground.NEEDS_BACKUP: deferred("The backup is needed to say."),
+    Ground.NEEDS_BACKUP: deferred("The files that were checked are needed to say."),
     Ground.NEEDS_CONTEXT: deferred("What the person remembers, or what else happened, is needed to say."),
 }
