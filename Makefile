@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 COMPILED := $(VENV)/.compiled
 READY_DEV := $(VENV)/.ready-dev
 CATALOGUES := $(wildcard src/spytriage/locale/*/LC_MESSAGES/*.po)
+TEMPLATES := $(wildcard src/spytriage/*/templates/*.jinja)
 
 .PHONY: demo test fuzz lint types messages docs reference kit bench screenshots lock clean
 
@@ -35,7 +36,7 @@ $(READY): requirements.lock pyproject.toml hatch_build.py
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-$(COMPILED): $(READY) $(CATALOGUES)  # the program itself; hatch_build.py compiles the translations
+$(COMPILED): $(READY) $(CATALOGUES) $(TEMPLATES)  # the program itself; hatch_build.py compiles what these are
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 

@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, nargs="+", default=[1500])
     parser.add_argument("--matching", type=int, nargs="+", default=[15], help="how many hold a published domain")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
     pegasus = options.bundles / "pegasus.stix2"
     known = {indicator.key for indicator in load([pegasus]).indicators}
     added = [i for i in load([options.bundles]).indicators if i.key not in known and i.type is IndicatorType.DOMAIN]

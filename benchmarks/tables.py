@@ -132,6 +132,7 @@ The rows alone: every column of every row of the databases that modules read, fe
 dropped (`limit.py`). Starting and reporting: a check of the demo's phone, which has next to no rows. The rest is work
 on the rows: judging each one, looking up links, names and paths, and the records that matter."""
 CHECK = "`spytriage check` of the demo's phone"
+IMPORT = "Python and MVT's import"
 
 
 def _modules(one: Result) -> str:
@@ -150,10 +151,18 @@ def _modules(one: Result) -> str:
 
 
 def _startup(one: Result) -> str:
-    rows = [[name, _seconds(cost["cpu"]), _seconds(cost["wall"])] for name, cost in one["commands"].items()]
+    commands, parts = one["commands"], one["parts"]
+    imported = commands[IMPORT]["cpu"]
+    rows = [
+        [name, _seconds(cost["cpu"]), f"{cost['cpu'] / imported:.1f}", _seconds(cost["wall"])]
+        for name, cost in commands.items()
+    ]
+    parts = [[name, f"{1000 * spent:.0f} ms", f"{spent / sum(parts.values()):.0%}"] for name, spent in parts.items()]
     return (
-        f"### Start-up\n\n    {one['command']}\n\nThe median of {one['runs']} runs. {_machine(one)}\n\n"
-        f"{table(['', 'processor', 'wall'], rows)}"
+        f"### Start-up\n\n    {one['command']}\n\nThe least of {one['runs']} runs, all in turns. {_machine(one)}\n\n"
+        f"{table(['', 'processor', 'times the import', 'wall'], rows)}\n"
+        "Where the processor time of that check goes, in the run of these that took least (`parts.py`):\n\n"
+        f"{table(['', 'processor', 'share'], parts)}"
     )
 
 

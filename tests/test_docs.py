@@ -139,6 +139,40 @@ def outline(text: str) -> list[str]:
     return [*levels, *lines]
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in TRANSLATED if counterpart(page).exists()], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_both_languages_of_a_page_hold_the_same_figures(page: Path) -> None:
+    english, spanish = (figures(path.read_text(encoding="utf-8")) for path in (page, counterpart(page)))
+    assert english == spanish
+
+
+def figures(text: str) -> list[str]:
+    """Return the numbers of a page, without those of its examples and addresses."""
+    prose = re.sub(r"\]\([^)]*\)", "]", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return sorted(re.findall(r"\d[\d.,]*\d|\d", prose))
+
+
+@pytest.mark.parametrize(
+    ("row", "result"),
+    [("| small, ", "small"), ("| middling, 100", "middling"), ("| full, ", "full"),
+     ("| middling, encrypted", "middling-encrypted")],
+)  # fmt: skip
+def test_the_validation_page_says_what_was_measured(row: str, result: str) -> None:
+    page = (ROOT / "docs" / "reference" / "validation.md").read_text(encoding="utf-8")
+    cells = next(line for line in page.splitlines() if line.startswith(row)).split("|")[2:6]
+    measured = json.loads((ROOT / "benchmarks" / "results" / f"{result}.json").read_text(encoding="utf-8"))
+    ours, theirs = measured["spytriage"], measured["mvt"]
+    said = [
+        float(number) * (1000 if unit == "GB" else 1)
+        for cell in cells
+        for number, unit in re.findall(r"([\d.]+) ?(GB)?", cell)
+    ]
+    real = [ours["cpu"], theirs["cpu"], ours["memory"] / 1e6, theirs["memory"] / 1e6,
+            theirs["cpu"] / ours["cpu"], theirs["memory"] / ours["memory"]]  # fmt: skip
+    assert said == pytest.approx(real, rel=0.05)
+
+
 # --- Pages that follow from the program ----------------------------------------------------------------------
 
 

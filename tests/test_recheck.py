@@ -28,6 +28,7 @@ from spytriage.handoff import pack, read_handoff
 from spytriage.indicators.kept import NOT_KEPT_FOR
 from spytriage.models import (
     Attribution,
+    Depth,
     Indicator,
     IndicatorIndex,
     IndicatorSet,
@@ -41,7 +42,6 @@ from spytriage.pipeline import Check, Examined, check
 from spytriage.recheck import Request, Row, Status, exit_code, find_cases, recheck
 from spytriage.release import _sealed, release
 from spytriage.report import write_report
-from spytriage.report.addendum import Depth
 from spytriage.review import Result, StepId, verify
 from spytriage.verification import knowledge
 from tests.canaries import Canaries
@@ -322,6 +322,31 @@ def test_a_bad_case_is_a_row_and_the_rest_completes(case: Path, tmp_path: Path, 
 
     assert {name: row.status for name, row in rows.items()} == {"one": status, "two": Status.NEW}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["two"]
+
+
+def test_a_case_that_lost_its_report_is_not_passed_over_and_a_deleted_one_is(case: Path, tmp_path: Path) -> None:
+    shutil.copytree(case, tmp_path / "cases" / "two")
+    (tmp_path / "cases" / "deleted").mkdir()
+    (case / "custody.jsonl").rename(tmp_path / "cases" / "deleted" / "custody.jsonl")
+    (case / "report.json").unlink()
+
+    rows = rows_of([tmp_path / "cases"], request_for(NEWS), tmp_path / "out")
+
+    assert {name: row.status for name, row in rows.items()} == {"one": Status.DAMAGED, "two": Status.NEW}
+
+
+SIMILAR = index_of("similar", [(IndicatorType.FILE_PATH, "/Library/SM")])
+
+
+def test_a_case_that_only_resembles_newer_indicators_is_no_match(case: Path, tmp_path: Path) -> None:
+    row = status_of(case, request_for(SIMILAR, NOTHING), tmp_path / "out")
+
+    assert (row.status, row.depth) == (Status.SIMILAR, Depth.OBSERVABLES)
+    assert row.outcome is not Outcome.MATCH
+    addendum = json.loads((tmp_path / "out" / "one" / "addendum.json").read_text())
+    assert {finding["rule"] for finding in addendum["new"]} == {"loose-path-prefix"}
+    assert addendum["not_rechecked"]["rules"] == ["loose-url-text"]
+    assert "add no match" in (tmp_path / "out" / "one" / "addendum.html").read_text()
 
 
 def test_an_identity_of_somebody_else_opens_nothing(case: Path, tmp_path: Path) -> None:

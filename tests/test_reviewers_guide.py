@@ -10,12 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from spytriage.finding_kinds import Trace
 from spytriage.i18n import using_language
 from spytriage.models import Outcome
-from spytriage.review import Ground, Overall, Result, Step, StepId, Why, texts
+from spytriage.review import AddendumStepId, Ground, Overall, Result, Step, StepId, Why, texts
 
 ROOT = Path(__file__).parents[1]
 GUIDES = {"en": ROOT / "docs/how-to/for-reviewers.md", "es": ROOT / "docs/es/how-to/for-reviewers.md"}
@@ -29,12 +30,18 @@ def commands(guide: Path) -> list[str]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """What a reviewer starts with: the zip, its folder, and the sender's public key."""
+    """What a reviewer starts with: the zip, its folder, an addendum to it, and the sender's public key."""
+    (tmp_path / "key.txt").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    recheck = (
+        "spytriage recheck hand-off --set pegasus-core --identity key.txt --sign-key workshop.key -o again --quiet"
+    )
     run = [
         "spytriage keygen -o workshop.key",
         "spytriage demo --output hand-off --sign-key workshop.key --quiet",
         "spytriage pack hand-off -o for-the-lab.zip",
-        "rm workshop.key",
+        f"{recheck} || test $? = 5",
+        "mv again/hand-off addendum",
+        "rm -r workshop.key key.txt again",
     ]
     assert shell(tmp_path, run).returncode == 0
     return tmp_path
@@ -87,6 +94,8 @@ def test_the_reference_has_the_steps_results_and_reasons_of_the_program(language
     text = REFERENCES[language].read_text(encoding="utf-8")
     with using_language(language):
         for number, step in enumerate(StepId, start=1):
+            assert f"| {number} | {texts.step_text(step)} | `{step}` |" in text
+        for number, step in enumerate(AddendumStepId, start=1):
             assert f"| {number} | {texts.step_text(step)} | `{step}` |" in text
         for reason in Why:
             assert f"| `{reason}` | {texts.why_text(Step(StepId.FILES, Result.FAILED, reason, '…'))} |" in text

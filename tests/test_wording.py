@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from dataclasses import astuple, fields
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
+from itertools import product
 from pathlib import Path
 
 import pytest
 from babel.messages.mofile import write_mo
 from tools.messages import DOMAINS, extract, forms, read
 
-from spytriage import i18n, models
+from spytriage import i18n, models, statements
 from spytriage.finding_kinds import KINDS, Benign, FindingId, Level, Trace
-from spytriage.i18n import LANGUAGES
+from spytriage.i18n import LANGUAGES, _
 from spytriage.report import texts
+from spytriage.source.kinds import KINDS as KINDS_OF_SOURCE
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = ("en", "es")  # the pages stand in these languages only
@@ -66,8 +68,9 @@ def all_strings(language: str) -> tuple[str, ...]:
     return tuple(form for entry in entries for form in forms(entry.string))
 
 
-def verdicts(language: str, text: str) -> bool:
-    return bool(FORBIDDEN[language].search(VOWEL_SIGNS.sub("", text)))
+def verdicts(language: str, text: str) -> str:
+    found = FORBIDDEN[language].search(VOWEL_SIGNS.sub("", text))
+    return found[0] if found else ""
 
 
 @cache
@@ -89,9 +92,22 @@ def language(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         yield request.param
 
 
+def source(kind: str, *, encrypted: bool = False) -> models.SourceFacts:
+    return models.SourceFacts(kind, encrypted, "unknown", "unknown", None, None)
+
+
+UNKNOWN = "of-a-later-version"
+SOURCES = (source("ios-backup"), source("ios-backup", encrypted=True),
+           *(source(kind.name) for kind in KINDS_OF_SOURCE), source("androidqf", encrypted=True),
+           source(UNKNOWN))  # fmt: skip
+
+
 def outcome_sentences(outcome: models.Outcome) -> list[str]:
-    text = texts.outcome_texts(outcome)
-    return [text.headline, text.meaning, text.not_meaning, *text.next_steps]
+    said = []
+    for each in SOURCES:
+        text = texts.outcome_texts(outcome, each)
+        said += [text.headline, text.meaning, text.not_meaning, *text.next_steps]
+    return said
 
 
 # --- Words never used ---------------------------------------------------------------------------------------
@@ -101,7 +117,7 @@ def outcome_sentences(outcome: models.Outcome) -> list[str]:
 def test_no_string_of_the_program_passes_a_verdict(code: str) -> None:
     strings = all_strings(code)
     assert len(strings) > 200
-    assert [text for text in strings if verdicts(code, text)] == []
+    assert {text: word for text in strings if (word := verdicts(code, text))} == {}
 
 
 @pytest.mark.parametrize(
@@ -149,24 +165,125 @@ def test_every_outcome_says_what_it_does_not_mean_and_what_was_not_checked(langu
         "fr": ("Cela ne veut pas dire", r"n'a pas été examinée?|personne ne peut rechercher"),
         "ar": ("هذا لا يعني", r"لم يُفحص|ولا أحد يستطيع أن يبحث"),
     }[language]
-    for outcome in models.Outcome:
-        text = texts.outcome_texts(outcome)
+    for outcome, each in product(models.Outcome, SOURCES):
+        text = texts.outcome_texts(outcome, each)
         assert text.not_meaning.startswith(opening)
         assert re.search(not_checked, text.not_meaning)
 
 
-def test_every_outcome_says_to_keep_the_phone_and_the_backup_and_whom_to_ask(language: str) -> None:
-    reset, backup = {
-        "en": ("reset", "backup"),
-        "es": ("restablezca", "respaldo"),
-        "pt_BR": ("restaure", "backup"),
-        "fr": ("réinitialisez", "sauvegarde"),
-        "ar": ("إعادة ضبط", "النسخة الاحتياطية"),
+def test_every_outcome_says_to_keep_the_phone_and_the_files_and_whom_to_ask(language: str) -> None:
+    reset, files = {
+        "en": ("reset", "Keep the files"),
+        "es": ("restablezca", "Guarde los archivos"),
+        "pt_BR": ("restaure", "Guarde os arquivos"),
+        "fr": ("réinitialisez", "Gardez les fichiers"),
+        "ar": ("إعادة ضبط", "حفظ الملفات"),
     }[language]
-    for outcome in models.Outcome:
-        steps = " ".join(texts.outcome_texts(outcome).next_steps)
-        for needed in (reset, backup, "Access Now", "Citizen Lab", "R3D", "SocialTIC"):
+    for outcome, each in product(models.Outcome, SOURCES):
+        steps = " ".join(texts.outcome_texts(outcome, each).next_steps)
+        for needed in (reset, files, "Access Now", "Citizen Lab", "R3D", "SocialTIC"):
             assert needed in steps
+
+
+# --- Each kind of acquisition in its own words ----------------------------------------------------------------
+
+NAMED = {  # what each kind is called in the sentences about it
+    "ios-backup": {"en": "backup", "es": "respaldo", "pt_BR": "backup", "fr": "sauvegarde", "ar": "النسخة الاحتياطية"},
+    "ios-sysdiagnose": dict.fromkeys(LANGUAGES, "sysdiagnose"),
+    "ios-filesystem": {"en": "file system", "es": "sistema de archivos", "pt_BR": "sistema de arquivos",
+                       "fr": "système de fichiers", "ar": "نظام ملفات|نظام الملفات"},
+    "androidqf": dict.fromkeys(LANGUAGES, "AndroidQF"),
+    "android-bugreport": {"en": "bug report", "es": "informe de errores", "pt_BR": "relatório de bug",
+                          "fr": "rapport de bug", "ar": "تقرير الأخطاء"},
+    "android-backup": {"en": "Android backup", "es": "respaldo de Android", "pt_BR": "backup de Android",
+                       "fr": "sauvegarde Android", "ar": "نسخة Android الاحتياطية"},
+    "android-intrusion-logs": {"en": "intrusion logging", "es": "registro de intrusiones",
+                               "pt_BR": "registro de intrusões", "fr": "journalisation des intrusions",
+                               "ar": "تسجيل التسلل"},
+    UNKNOWN: {"en": "files that were checked", "es": "archivos que se revisaron",
+              "pt_BR": "arquivos que foram verificados", "fr": "fichiers qui ont été examinés",
+              "ar": "الملفات التي فُحصت"},
+}  # fmt: skip
+BACKUP = {"en": "backup", "es": "respaldo", "pt_BR": "backup", "fr": "sauvegarde", "ar": "نسخة|النسخ"}
+PASSWORD = {"en": "password", "es": "contraseña", "pt_BR": "senha", "fr": "mot de passe", "ar": "كلمة مرور"}
+TO_MAKE = {  # what to make when the check gave no answer, and what shows more when it found nothing
+    ("ios-backup", False): ("PASSWORD", "PASSWORD"),
+    ("ios-backup", True): ("BACKUP", "sysdiagnose"),
+    ("ios-sysdiagnose", False): ("PASSWORD", "PASSWORD"),
+    ("ios-filesystem", False): ("NAME", ""),
+    ("androidqf", False): ("AndroidQF", ""),
+    ("androidqf", True): ("AndroidQF", ""),
+    ("android-bugreport", False): ("AndroidQF", "AndroidQF"),
+    ("android-backup", False): ("AndroidQF", "AndroidQF"),
+    ("android-intrusion-logs", False): ("AndroidQF", "AndroidQF"),
+    (UNKNOWN, False): ("", ""),
+}
+
+
+def test_a_sentence_of_its_own_names_what_was_checked_and_what_it_cannot_show(language: str) -> None:
+    assert {each.kind for each in SOURCES} == {*NAMED}, "give a new kind its words in statements.py"
+    for each in SOURCES:
+        name = re.compile(NAMED[each.kind][language], re.IGNORECASE)
+        assert name.search(texts.outcome_texts(models.Outcome.MATCH, each).headline)
+        for outcome in {*models.Outcome} - {models.Outcome.MATCH}:
+            assert name.search(texts.outcome_texts(outcome, each).not_meaning)
+
+
+def test_nobody_reads_of_a_backup_or_a_password_that_their_acquisition_has_not(language: str) -> None:
+    backup, password = re.compile(BACKUP[language]), re.compile(PASSWORD[language])
+    for outcome, each in product(models.Outcome, SOURCES):
+        text = texts.outcome_texts(outcome, each)
+        about = " ".join((text.headline, text.meaning, text.not_meaning))
+        everything = " ".join((about, *text.next_steps))
+        assert not password.search(about)
+        if each.encrypted or not each.kind.startswith("ios-"):
+            assert not password.search(everything), each
+        if not each.kind.endswith("-backup") and language != "ar" and each.kind != "ios-sysdiagnose":
+            assert not backup.search(everything), each
+        if each.kind.startswith("android"):
+            assert "iPhone" not in everything
+        elif each.kind.startswith("ios"):
+            assert "Android" not in everything
+
+
+def test_the_next_step_asks_for_what_the_phone_can_give(language: str) -> None:
+    assert {(each.kind, each.encrypted) for each in SOURCES} == {*TO_MAKE}
+    for each in SOURCES:
+        words = {"PASSWORD": PASSWORD[language], "BACKUP": BACKUP[language], "NAME": NAMED[each.kind][language]}
+        again, more = (words.get(word, word) for word in TO_MAKE[each.kind, each.encrypted])
+        no_answer = texts.outcome_texts(models.Outcome.INCONCLUSIVE, each).next_steps
+        nothing = texts.outcome_texts(models.Outcome.NO_MATCH, each).next_steps
+        assert re.search(again, no_answer[0])
+        assert len(no_answer) == 4
+        assert len(nothing) == 4 + bool(more)
+        assert re.search(more, nothing[2])
+        for outcome in (models.Outcome.MATCH, models.Outcome.SUSPICIOUS):
+            assert texts.outcome_texts(outcome, each).next_steps == texts.outcome_texts(outcome, SOURCES[0]).next_steps
+
+
+def test_only_a_backup_of_an_iphone_is_called_not_encrypted(language: str) -> None:
+    for each in SOURCES:
+        told = texts.encryption_text(each)
+        assert bool(told) == (each.encrypted or each.kind == "ios-backup")
+
+
+@pytest.mark.parametrize(("count", "noun"), [(3, "سجلات"), (10, "سجلات"), (11, "سجلًا"), (15, "سجلًا"), (99, "سجلًا"),
+                                             (100, "سجل"), (102, "سجل"), (103, "سجلات"), (111, "سجلًا")])  # fmt: skip
+def test_arabic_counts_agree_with_their_noun(count: int, noun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(i18n._loaded, "ar", spoken("ar"))
+    with i18n.using_language("ar"):
+        assert i18n.ngettext("%(count)d record", "%(count)d records", count) == f"%(count)d {noun}"
+
+
+def test_every_arabic_plural_tells_the_form_after_a_hundred_from_that_after_eleven() -> None:
+    # 11 to 99 take an accusative: a form for them that is also that of 100 has a noun of which both are written alike.
+    entries = [entry for domain in DOMAINS for entry in read("ar", domain) if isinstance(entry.id, tuple)]
+    assert len(entries) > 20
+    marked = re.compile(r"\w[^\W\d_]*ً?ا(?= |\.|$|:)")
+    for entry in entries:
+        after_a_hundred, after_eleven = entry.string[4:6]
+        if after_a_hundred != after_eleven:
+            assert len(marked.findall(after_eleven)) > len(marked.findall(after_a_hundred)), entry.id
 
 
 def test_no_match_says_that_finding_nothing_proves_nothing(language: str) -> None:
@@ -177,7 +294,8 @@ def test_no_match_says_that_finding_nothing_proves_nothing(language: str) -> Non
         "fr": "Ne rien trouver ne prouve rien",
         "ar": "عدم العثور على شيء لا يثبت شيئًا",
     }[language]
-    assert proof in texts.outcome_texts(models.Outcome.NO_MATCH).not_meaning
+    for each in SOURCES:
+        assert proof in texts.outcome_texts(models.Outcome.NO_MATCH, each).not_meaning
 
 
 def test_a_received_trace_never_says_that_something_ran(language: str) -> None:
@@ -284,6 +402,19 @@ def test_outcomes_are_documented_word_by_word(code: str) -> None:
             assert f"`{word}`" in page
     for outcome in models.Outcome:
         assert f"| {outcome.exit_code} | `{outcome}` |" in page
+
+
+@pytest.mark.parametrize("language", DOCUMENTED, indirect=True)
+def test_outcomes_say_in_the_documentation_what_they_say_in_a_report(language: str) -> None:
+    page = unwrapped(PAGES[language] / "outcomes.md")
+    for each in SOURCES:
+        own = statements.source_texts(each)
+        assert all(_(sentence) in page for sentence in (own.found, own.cannot_show, own.again, own.more) if sentence)
+        for outcome in models.Outcome:
+            text = texts.outcome_texts(outcome, each)
+            assert text.meaning in page
+            assert text.headline in page
+            assert text.not_meaning.removesuffix(f" {_(own.cannot_show)}") in page
 
 
 @pytest.mark.parametrize("code", DOCUMENTED)

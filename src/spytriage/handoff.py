@@ -13,7 +13,7 @@ import io
 import os
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +31,11 @@ SKETCH = "observables-keys.age"
 SEALED = (EVIDENCE, OBSERVABLES, SKETCH)
 OPTIONAL = (SIGNATURE, *SEALED)
 KNOWN = (*REQUIRED, *OPTIONAL)  # also their order in the zip
+
+ADDENDUM = "addendum.json"
+ADDENDUM_PAGE = "addendum.html"
+ADDENDUM_TEXT = "addendum.md"
+ADDENDUM_FILES = (ADDENDUM, ADDENDUM_PAGE, ADDENDUM_TEXT, MANIFEST)  # of `spytriage recheck`, in a folder of their own
 
 LARGEST = 256 * 1024 * 1024  # bytes, all files together
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
@@ -67,17 +72,34 @@ def read_handoff(path: Path) -> dict[str, bytes]:
     return read_zip(data, path)
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
+def read_addendum(folder: Path) -> dict[str, bytes]:
+    """Return the files of an addendum by name, from its folder.
+
+    Raises:
+        UnsafeHandOffError: it holds what no addendum holds, or is too large.
+        SpytriageError: it cannot be read.
+    """
+    try:
+        return _read_folder(folder, (*ADDENDUM_FILES, SIGNATURE))
+    except OSError as error:
+        raise SpytriageError(
+            _("The addendum cannot be read."),
+            path=folder,
+            hint=_("Give the folder of the case that `spytriage recheck` wrote."),
+        ) from error
+
+
+def _read_folder(folder: Path, known: Sequence[str] = KNOWN) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     left = LARGEST
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in KNOWN:
-            raise _unknown(folder / name)
+        if name not in known:
+            raise _unknown(folder / name, known)
         # Links and devices are not followed: a hand-off is plain files.
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as handle:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unknown(folder / name)
+                raise _unknown(folder / name, known)
             files[name] = _read_limited(handle, left, folder)
         left -= len(files[name])
     return files
@@ -94,11 +116,11 @@ def _read_limited(handle: BinaryIO, most: int, path: Path) -> bytes:
     return data
 
 
-def _unknown(path: Path) -> UnsafeHandOffError:
+def _unknown(path: Path, known: Sequence[str]) -> UnsafeHandOffError:
     return UnsafeHandOffError(
         _("This does not belong to a hand-off."),
         path=path,
-        hint=_("A hand-off holds only these files: {names}").format(names=", ".join(KNOWN)),
+        hint=_("A hand-off holds only these files: {names}").format(names=", ".join(known)),
     )
 
 

@@ -652,3 +652,40 @@ class Report:
         is_open = self.source.kind == "ios-backup" and not self.source.encrypted
         implied = (Limit(LimitId.BACKUP_NOT_ENCRYPTED),) if is_open else ()
         return tuple(dict.fromkeys((*self.limits, *implied)))
+
+
+class Depth(StrEnum):
+    """How far a recheck had to look."""
+
+    OBSERVABLES = "observables"  # everything that was kept was compared
+    KEYS = "keys"  # the keys of what was kept have none in common with the newer indicators
+    SETS = "sets"  # the newer sets hold no indicator that the check did not look for
+    REPORT = "report"  # nothing was kept: only the report's own findings could be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Addendum:
+    """Everything that an addendum may say: what newer indicators say of a phone that is not there any more."""
+
+    report: Report  # what it adds to
+    report_sha256: str  # of report.json
+    outcome: Outcome  # that a check with the newer sets would have had, as far as can be told
+    new: tuple[RedactedFinding, ...]  # their numbers go on from those of the report
+    still_there: tuple[RedactedFinding, ...]  # of the report, with the indicators that are still published
+    withdrawn: tuple[RedactedFinding, ...]  # of the report, with the indicators that no newer set holds
+    sets: tuple[IndicatorSet, ...]
+    depth: Depth
+    not_kept_for: tuple[MatchRule, ...]  # rules by which newer indicators could not be compared
+    left_out: tuple[tuple[CodeName, int], ...]  # by module: values that exceeded what is kept
+    version: str  # of spytriage
+    rechecked_on: date  # UTC
+
+    @property
+    def matches(self) -> bool:
+        """Return whether newer indicators match; a loose rule is too weak to be called that."""
+        return any(finding.rule and not finding.rule.is_loose for finding in self.new)
+
+    @property
+    def gaps(self) -> tuple[ModuleCoverage, ...]:
+        """Return what the check could not read, so that nothing of it could be kept."""
+        return tuple(module for module in self.report.modules if module.state.is_gap)

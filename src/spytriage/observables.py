@@ -117,7 +117,11 @@ def _as_text(value: str) -> str:
 
 
 def _to_sketch(keys: Iterable[str], facts: bytes) -> bytes:
-    numbers = array("I", sorted({fingerprint(key) for key in keys}))
+    import pyarrow as pa  # noqa: PLC0415
+
+    every = array("I", (fingerprint(key) for key in keys))  # a phone's are millions: a set of them would take 100 MB
+    once = pa.Array.from_buffers(pa.uint32(), len(every), [None, pa.py_buffer(every)]).unique().sort()
+    numbers = array("I", (number for number in once.to_pylist() if number is not None))
     if sys.byteorder == "big":
         numbers.byteswap()
     return facts + b"\n" + numbers.tobytes()

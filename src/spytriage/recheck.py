@@ -29,12 +29,14 @@ from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_identities
 from spytriage.finding_kinds import Level
 from spytriage.findings import grade
-from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SKETCH, read_handoff
+from spytriage.handoff import LARGEST, MANIFEST, OBSERVABLES, SEALED, SKETCH, read_handoff
 from spytriage.i18n import _, current_language, using_language
 from spytriage.indicators.kept import NOT_KEPT_FOR, KeptMatcher, keys_by_set, keys_of_indicator
 from spytriage.jsontext import readable
 from spytriage.models import (
+    Addendum,
     CodeName,
+    Depth,
     Indicator,
     IndicatorIndex,
     IndicatorSet,
@@ -58,9 +60,9 @@ from spytriage.observables import (
 )
 from spytriage.redaction import CaseKey, load_policy, redact
 from spytriage.report import from_json, require_unused
-from spytriage.report.addendum import Addendum, Depth, render_addendum, sign_addendum
+from spytriage.report.addendum import render_addendum, sign_addendum
 from spytriage.report.wire import SCHEMA_VERSION
-from spytriage.review import outcome_of
+from spytriage.review import outcome_of_addendum
 from spytriage.scan import forbid_core_dumps, forbid_network
 from spytriage.signing import SIGNATURE_SUFFIX, Signer
 
@@ -171,7 +173,7 @@ def find_cases(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[Row]
         for case in found or [path]:
             name = of_folder + (case.name.removesuffix(".zip") if case.is_file() else case.resolve().name)
             if not _is_case(case):
-                rows.append(Row(name, Status.NOT_A_CASE))
+                rows.append(Row(name, Status.DAMAGED if found else Status.NOT_A_CASE))
             elif name in cases:
                 rows.append(Row(name, Status.DUPLICATE))
             else:
@@ -191,7 +193,9 @@ def _cases_in(path: Path) -> list[Path]:
         names = sorted(child.name for child in path.iterdir() if not child.name.startswith("."))
     except OSError:
         return []
-    folders = {name for name in names if (path / name / "report.json").is_file()}
+    # Also one that lacks its report: it would be passed over in silence. Of a deleted case there is its custody alone.
+    ours = ("report.json", "report.html", *SEALED)
+    folders = {name for name in names if any((path / name / file).is_file() for file in ours)}
     zips = [name for name in names if name.endswith(".zip") and name.removesuffix(".zip") not in folders]
     return [path / name for name in sorted([*folders, *zips])]
 
@@ -265,15 +269,11 @@ class _Work:
         # MVT names one match of a record: where it is withdrawn, another that was looked for may stand behind it.
         delta = self.delta(() if withdrawn else report.sets)
         depth, new, left_out = self._look_up(report, digest, files, delta)
-        without = tuple(finding for finding in report.findings if not finding.indicators)
-        outcome = outcome_of(replace(report, findings=(*new, *still_there, *without)))
-        if outcome is Outcome.NO_MATCH and (left_out or depth is Depth.REPORT):
-            outcome = Outcome.INCONCLUSIVE
         listed = {module.name for module in report.modules}
-        return Addendum(
+        addendum = Addendum(
             report=report,
             report_sha256=digest,
-            outcome=outcome,
+            outcome=Outcome.INCONCLUSIVE,  # until the next line
             new=new,
             still_there=still_there,
             withdrawn=withdrawn,
@@ -284,6 +284,7 @@ class _Work:
             version=__version__,
             rechecked_on=self.request.today,
         )
+        return replace(addendum, outcome=outcome_of_addendum(addendum))
 
     def _look_up(
         self, report: Report, digest: str, files: _CaseFiles, delta: _Delta | None

@@ -17,6 +17,8 @@ from spytriage.i18n import _
 from spytriage.indicators.catalogue import catalogue
 from spytriage.indicators.data import data_file
 from spytriage.report import from_json, renderings, to_json, to_manifest
+from spytriage.report.addendum import render_addendum
+from spytriage.report.read import addendum_from_json
 from spytriage.report.wire import SCHEMA_VERSION
 from spytriage.review import Knowledge
 
@@ -42,6 +44,8 @@ def knowledge(today: date, identity: Path | None = None) -> Knowledge:
         write_report=to_json,
         renderings=renderings,
         manifest=to_manifest,
+        read_addendum=addendum_from_json,
+        write_addendum=render_addendum,
         unseal=_unsealing(read_identities(identity)) if identity else None,
     )
 

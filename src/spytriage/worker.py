@@ -6,12 +6,10 @@ matcher and the engine, which do not know each other.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from spytriage.scan.guard import (
@@ -24,6 +22,7 @@ from spytriage.scan.guard import (
     limit_memory,
 )
 from spytriage.scan.isolation import isolate
+from spytriage.scan.mvt_stand_ins import stood_in
 from spytriage.scan.protocol import Job, Message, Run, Started, encode
 
 
@@ -48,12 +47,12 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
 
     guard = Guard(*folders)
     guard.lock()
-    _put_off("requests")  # MVT imports it, and a worker has no use for it
     # Only now: merely importing MVT's HTTP library opens a socket, to see whether there is IPv6.
+    with stood_in():
+        from spytriage.scan import mvt_engine  # noqa: PLC0415
     from spytriage.findings import time_of, was_sent  # noqa: PLC0415
     from spytriage.indicators.kept import reduced  # noqa: PLC0415
     from spytriage.indicators.matcher import SetMatcher  # noqa: PLC0415
-    from spytriage.scan import mvt_engine  # noqa: PLC0415
     from spytriage.scan.observing import Recorder  # noqa: PLC0415
 
     places = {indicator.key: place for place, indicator in enumerate(job.indicators)}
@@ -69,19 +68,6 @@ def main(extra_modules: Sequence[type[Any]] = ()) -> None:
     if engine.prepare(extra_modules):
         while True:
             engine.run(Run.from_line(requests.get()))
-
-
-def _put_off(package: str) -> None:
-    """Have a package imported only when something of it is asked for."""
-    stand_in = ModuleType(package)
-
-    def first_use(name: str) -> Any:
-        if sys.modules[package] is stand_in:
-            del sys.modules[package]
-        return getattr(importlib.import_module(package), name)
-
-    stand_in.__getattr__ = first_use  # type: ignore[method-assign]
-    sys.modules.setdefault(package, stand_in)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ def test_a_report_that_was_changed_is_not_counted(hand_off: Write) -> None:
     assert found.left_out == {LeftOut.UNREADABLE: 2}
 
 
+def test_a_report_without_its_manifest_is_left_out_and_said_to_be(hand_off: Write) -> None:
+    folder = hand_off("K-014")
+    (folder / "manifest.json").unlink()
+    assert collect([folder]).left_out == collect([folder.parent]).left_out == {LeftOut.UNREADABLE: 1}
+
+
 def test_the_same_phone_counts_once_and_its_latest_report_counts(hand_off: Write) -> None:
     later = replace(samples.NO_MATCH, tool=replace(samples.NO_MATCH.tool, checked_on=date(2026, 12, 1)))
     paths = [hand_off("new", later, beside="phone: P-7\n"), hand_off("old", beside="phone: P-7\n"), hand_off("other")]

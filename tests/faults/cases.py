@@ -14,7 +14,18 @@ from pathlib import Path
 from spytriage.demo.backup_format import BackupFile
 from tests.acquisitions import tarred, zipped
 from tests.faults import others
-from tests.faults.faults import BYTES, FOLDERS, PAGES, PLACES, is_database, is_plist, layouts, not_utf8, other_keys
+from tests.faults.faults import (
+    BYTES,
+    FOLDERS,
+    PAGES,
+    PLACES,
+    hole,
+    is_database,
+    is_plist,
+    layouts,
+    not_utf8,
+    other_keys,
+)
 from tests.faults.phones import AT, Artefact, files_of_iphone, iphone
 
 Build = Callable[[Path], Path]
@@ -88,12 +99,16 @@ def _of_bytes(content: bytes) -> Iterator[tuple[str, bytes]]:
         yield from layouts(content)
     elif is_plist(content):
         yield from other_keys(content)
+        if content != (changed := hole(content)):
+            yield "a hole of zeros", changed
     elif content != (changed := not_utf8(content)):
         yield "text that is no UTF-8", changed
+        if b"DUMP OF SERVICE" not in content:  # may hold anything
+            yield "a hole of zeros", hole(content)
 
 
 _FEW = frozenset({"cut to 1/4", "cut to 1/2", "cut to 3/4", "empty", "missing", "a pipe", "a link out",
-                  "page overwritten", "page without its rows"})  # fmt: skip
+                  "page overwritten", "page without its rows", "a hole of zeros"})  # fmt: skip
 """For files whose other faults are tried in a backup in clear."""
 _SAME = frozenset(BYTES) - {"empty", "cut to 1/2"}
 """What comes to the same before and after a backup is made."""

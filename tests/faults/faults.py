@@ -54,6 +54,13 @@ def _database_of(*statements: str) -> bytes:
         return bytes(connection.serialize())
 
 
+def hole(content: bytes) -> bytes:
+    """Put zeros in the place of every planted value, as a disk does that lost a part of a file."""
+    for word in _PLANTED:
+        content = content.replace(word.encode(), bytes(len(word)))
+    return content
+
+
 BYTES: dict[str, Damage] = {
     "empty": lambda content: b"",
     "random bytes": _random,

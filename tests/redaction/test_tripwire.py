@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
+import urllib.parse
 from collections.abc import Iterable, Iterator
 
 from hypothesis import example, given
@@ -55,6 +59,45 @@ def test_it_trips_over_what_a_look_at_every_gram_finds(
 def test_shared_stretches_lose_no_gram(texts: list[str]) -> None:
     plain = {text[start : start + GRAM] for text in texts for start in range(len(text) - GRAM + 1)}
     assert tripwire._grams(texts) == plain
+
+
+@given(TEXTS, TEXTS)
+def test_grams_among_others_are_those_of_both(text: str, other: str) -> None:
+    both = tripwire._grams([text]) & tripwire._grams([other])
+    assert tripwire._grams([text], among=tripwire._grams([other])) == both
+
+
+@given(st.one_of(TEXTS, st.text(), st.text("\u2003\x1c\x85\n \u212a\u3000a")))
+def test_a_row_of_spaces_is_one_blank_and_a_letter_has_one_spelling(text: str) -> None:
+    plainly = re.sub(r"\s{2,}|[^\S ]", " ", unicodedata.normalize("NFKC", text)).casefold()
+    assert tripwire._normal(text) == plainly
+
+
+NUMBERS = st.sampled_from([
+    "+1 202 555 0147", "+44\n7700 900123", "0044", "7700900123", "a@b.example", "@", ".example", "+", "\n", "\n\n", " ",
+    "-", "49015420323751", "8", "89", "014103211118510", "720", "C39", "DN1", "PN0XXX", "0" * 16, "ab" * 8, "00008101",
+    "000A1B2C3D4E5F60", "[", "]", "&#43;", "%2B", "%0A", "&#10;", "x", "published", ", ",
+])  # fmt: skip
+
+
+@given(st.lists(st.lists(NUMBERS, max_size=8).map("".join), max_size=3))
+def test_looking_at_each_line_once_finds_every_shape(outputs: list[str]) -> None:
+    texts = dict(zip("abc", outputs, strict=False))
+    views = [
+        view for text in outputs
+        for view in (text, html.unescape(text), re.sub(r"[\[\]]", "", text), urllib.parse.unquote(text))
+    ]  # fmt: skip
+    wire = Tripwire.make([], published=["a@b.example published"], fixed=["C39DN1PN0XXX"], digests=[])
+    shapes = {
+        shape.name for shape in tripwire.SHAPES for view in views for found in shape.pattern.finditer(view)
+        if shape.holds(found.group()) and not wire._is_public(found.group())
+    }  # fmt: skip
+    said = ""
+    try:
+        wire._check_shapes(texts)
+    except SpytriageError as error:
+        said = error.message
+    assert any(name in said for name in shapes) if shapes else not said
 
 
 def test_words_of_the_report_are_rendered_only_as_far_as_they_are_needed() -> None:

@@ -15,8 +15,8 @@ import pytest
 from tests.report import samples
 
 from spytriage.i18n import using_language
-from spytriage.models import CodeName, MatchRule, Outcome, Report
-from spytriage.report.addendum import Addendum, Depth, limits, render_addendum
+from spytriage.models import Addendum, CodeName, Depth, MatchRule, Outcome, Report
+from spytriage.report.addendum import limits, render_addendum
 
 SCHEMA: dict[str, Any] = json.loads(files("spytriage.report").joinpath("schema/addendum-1.json").read_text("utf-8"))
 

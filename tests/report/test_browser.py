@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from tests.report import samples
 
-from spytriage.report import to_html
+from spytriage.models import Outcome
+from spytriage.report import texts, to_html
+from spytriage.report.help_lines import help_lines
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -96,3 +98,21 @@ def test_the_report_opens_and_is_drawn_without_a_request(tmp_path: Path) -> None
     _dom, asked = _open(page, tmp_path, f"--screenshot={picture}", "--window-size=900,1400")
     assert asked == []
     assert picture.stat().st_size > 20_000
+
+
+@pytest.mark.skipif(shutil.which("w3m") is None, reason="needs w3m (Debian: apt-get install w3m)")
+def test_a_text_browser_shows_the_outcome_first_and_each_contact_on_a_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_bytes(to_html(samples.MATCH))
+    command = ["w3m", "-dump", "-cols", "80", "report.html"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    lines = [line.strip(" •") for line in done.stdout.splitlines()]
+    order = [
+        texts.outcome_texts(Outcome.MATCH).headline,
+        "What to do now",
+        "Who can help",
+        "What was checked",
+        "Timeline",
+    ]
+    assert sorted(order, key=lines.index) == order
+    assert {line.contact for line in help_lines()} <= set(lines)

@@ -31,8 +31,8 @@ from spytriage.models import (
     Term,
     UnusableIndicator,
 )
+from spytriage.report import from_json, said, texts, to_html, to_json
 from spytriage.report import html as html_module
-from spytriage.report import said, texts, to_html
 from spytriage.report.arrange import TimelineRow
 from spytriage.report.help_lines import help_lines
 from spytriage.report.html import LARGEST_PAGE
@@ -169,7 +169,7 @@ def test_the_outcome_stands_first_and_coverage_above_findings(report: Report) ->
     places = [source.index(f'id="{mark}"') for mark in marks]
     assert places == sorted(places)
     text = _text(report)
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     for sentence in (words.headline, words.meaning, words.not_meaning, *words.next_steps):
         assert sentence in text
 
@@ -204,8 +204,9 @@ def test_the_anomaly_that_makes_an_outcome_suspicious_names_who_described_it() -
 def test_sets_method_consent_and_redaction_are_told() -> None:
     text = _text(samples.MATCH)
     for part in (
-        samples.CORE.sha256, samples.CORE.publisher, "iPhone backup", "94 in the set, 92 used", "unsupported-operator",
-        "2026.10.26", "WS-07", "2027-01-31", "Policy review", "b2" * 32, "Fields withheld 31", "d1" * 32,
+        samples.CORE.sha256, samples.CORE.publisher, "backup of an iPhone or iPad", "94 in the set, 92 used",
+        "unsupported-operator", "2026.10.26", "WS-07", "2027-01-31", "Policy review", "b2" * 32, "Fields withheld 31",
+        "d1" * 32,
         texts.limit_text(Limit(LimitId.OPERATOR_KNOWS)),
     ):  # fmt: skip
         assert part in text, part
@@ -276,7 +277,10 @@ def test_a_page_in_two_languages_says_everything_in_both_the_persons_first() -> 
     said = " ".join(" ".join(page.text).split())
     for language in ("es", "en"):
         with using_language(language):
-            for outcome in (texts.outcome_texts(Outcome.MATCH), texts.finding_text(FindingId.PROCESS_RAN)):
+            for outcome in (
+                texts.outcome_texts(Outcome.MATCH, samples.MATCH.source),
+                texts.finding_text(FindingId.PROCESS_RAN),
+            ):
                 sentences = (getattr(outcome, field.name) for field in fields(outcome))
                 assert all(sentence in said for sentence in sentences if isinstance(sentence, str))
             for limit in samples.MATCH.limits:
@@ -443,3 +447,14 @@ def test_every_pair_of_colours_has_enough_contrast_and_none_is_green() -> None:
         for colour in (*colours["accent"], *colours["mark"]):
             red, green, blue = (int(colour[place : place + 2], 16) for place in (0, 2, 4))
             assert green <= max(red, blue), colour
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("android-bugreport", "this bug report"), ("of-a-later-version", "the files that were checked")]
+)
+def test_a_report_that_is_rendered_again_speaks_of_its_own_kind_of_source(kind: str, said: str) -> None:
+    report = replace(samples.MATCH, source=replace(samples.MATCH.source, kind=kind))
+    page = to_html(from_json(to_json(report))).decode("utf-8")
+    assert f"A published indicator was found in {said}." in page
+    assert "this backup" not in page
+    assert "· not encrypted" not in page

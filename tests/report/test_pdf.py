@@ -50,7 +50,7 @@ def pages_of(data: bytes) -> list[str]:
 @pytest.mark.parametrize("report", samples.EVERY_OUTCOME, ids=lambda report: report.outcome)
 def test_the_first_page_of_each_outcome_is_for_the_person_and_holds_all_of_it(report: Report) -> None:
     first, second, *_others = pages_of(to_pdf(report))
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     for sentence in (words.headline, words.meaning, words.not_meaning, *words.next_steps, "smex.org/helpdesk"):
         assert sentence in first
     assert "What was checked" in second
@@ -83,7 +83,7 @@ def test_a_pdf_in_two_languages_holds_both() -> None:
         first = pages_of(to_pdf(samples.NO_MATCH))[0]
     for language in ("es", "en"):
         with using_language(language):
-            assert texts.outcome_texts(Outcome.NO_MATCH).headline in first
+            assert texts.outcome_texts(Outcome.NO_MATCH, samples.NO_MATCH.source).headline in first
 
 
 @needs_weasyprint

@@ -28,7 +28,7 @@ def test_the_outcome_and_what_was_checked_stand_above_the_findings(report: Repor
         *["finding"] * len(report.findings),
     ]
     assert rows[0]["id"] == report.outcome
-    assert texts.outcome_texts(report.outcome).not_meaning in rows[0]["title"]
+    assert texts.outcome_texts(report.outcome, report.source).not_meaning in rows[0]["title"]
     gaps = [row for row in rows if row["row"] == "coverage" and row["id"] in {"unreadable", "failed", "not-run"}]
     assert len(gaps) == sum(module.state.is_gap for module in report.modules)
     assert gaps == rows[1 : len(gaps) + 1]

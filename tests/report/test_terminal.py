@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from tests.report import samples
 
-from spytriage.finding_kinds import FindingId
-from spytriage.i18n import using_language
+from spytriage.finding_kinds import KINDS, FindingId, Level, Trace
+from spytriage.i18n import LANGUAGES, using_language
 from spytriage.models import CoverageState, Limit, LimitId, Outcome, Report
 from spytriage.report import texts
 from spytriage.report.terminal import print_summary
@@ -35,7 +36,7 @@ def _words(printed: str) -> str:
 @pytest.mark.parametrize("report", samples.EVERY_OUTCOME, ids=lambda report: report.outcome)
 def test_the_outcome_comes_first_then_coverage_findings_limits_and_next_steps(report: Report) -> None:
     printed = _words(_printed(report))
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     assert printed.startswith(f"{report.outcome} {words.headline}")
     assert words.not_meaning in printed
     places = [printed.index(f" {title} ") for title in ("What was checked", "Findings", "Limits", "What to do now")]
@@ -45,13 +46,13 @@ def test_the_outcome_comes_first_then_coverage_findings_limits_and_next_steps(re
     assert printed.endswith("out/report.html (not signed)")
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_report_fits_forty_lines_of_eighty_columns(language: str) -> None:
     with using_language(language):
         for report in samples.EVERY_OUTCOME:
             lines = _printed(report).splitlines()
             assert len(lines) <= 40, report.outcome
-            assert max(len(line) for line in lines) <= 80
+            assert max(map(cell_len, lines)) <= 80
 
 
 def test_a_limit_that_nobody_may_miss_is_told_however_little_room_there_is() -> None:
@@ -100,6 +101,25 @@ def test_findings_are_grouped_with_counts_and_the_rest_is_counted() -> None:
     left = re.search(r"(\d+) more kinds of finding", printed)
     assert left
     assert printed.count(" × ") + int(left[1]) == len(kinds)
+
+
+def test_what_is_shown_first_weighs_most_and_the_rest_has_a_place() -> None:
+    kinds = [samples.finding(kind, "Manifest") for kind in FindingId]
+    printed = _words(_printed(samples.report(Outcome.MATCH, kinds)))
+    rest = re.search(r"(\d+) more kinds of finding, less strong than these, stand in report\.html\.", printed)
+    assert rest
+    told = printed[: rest.start()].rsplit(" Findings ", 1)[1]
+    strongest = sorted((kind.trace for kind in KINDS.values()), key=list(Trace).index)
+    assert re.findall(r"(\w+) 1 × ", told) == strongest[: len(kinds) - int(rest[1])]
+
+
+def test_a_warning_from_apple_stands_before_ordinary_anomalies() -> None:
+    ordinary = [samples.finding(kind.id, "Manifest") for kind in KINDS.values()
+                if kind.trace is Trace.ANOMALY and kind.level is Level.LOW][:9]  # fmt: skip
+    warning = samples.finding(FindingId.APPLE_THREAT_NOTIFICATION, "SMS")
+    printed = _words(_printed(samples.report(Outcome.NO_MATCH, [*ordinary, warning])))
+    assert "more kinds of finding" in printed
+    assert " Findings notice 1 × A message looks like a threat notification from Apple" in printed
 
 
 def test_limits_that_are_not_told_are_counted() -> None:

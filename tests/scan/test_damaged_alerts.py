@@ -281,6 +281,31 @@ def test_of_a_sound_database_both_see_the_same(
     assert any("unharmed" in str(alert.event) for alert in ran(phone, module, ours=True)[0])
 
 
+@pytest.mark.parametrize(
+    ("module", "statement"),
+    [
+        ("SMS", "INSERT INTO message (guid, text) VALUES ('odd', x'ff')"),
+        ("SMS", "INSERT INTO message (guid, text, date) VALUES ('odd', 'https://evil-invented.com/', 'no date')"),
+        ("SafariHistory", "INSERT INTO history_items (url) VALUES (x'ff')"),
+        ("ChromeHistory", "ALTER TABLE urls RENAME COLUMN last_visit_time TO last_visit"),
+        ("ChromeFavicon", "INSERT INTO icon_mapping (page_url, icon_id) VALUES (x'ff', 77)"),
+    ],
+)
+def test_a_row_that_mvt_passes_over_hides_nothing_that_it_finds(
+    compare: Compare, ran: Callable[..., Ran], phone: Path, module: str, statement: str
+) -> None:
+    database = database_of(phone, CASES[module][0])
+    assert add_unharmed(database, module)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+    assert compare(phone, module, unharmed=True).startswith("MVT went through")
+    alerts = [str(alert.event) for alert in ran(phone, module, ours=True)[0]]
+    assert any("unharmed" in alert for alert in alerts)
+    assert len(set(alerts)) == len(alerts)  # none is sent twice
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(CASES))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from spytriage.artefacts import ARTEFACTS
-from spytriage.scan import layouts
+from spytriage.scan import layouts, mvt_stand_ins, supervisor
 from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
@@ -43,6 +44,8 @@ from mvt.ios.cmd_check_fs import CmdIOSCheckFS
 from mvt.ios.cmd_check_sysdiagnose import CmdIOSCheckSysdiagnose
 from mvt.ios.modules.fs.filesystem import Filesystem
 from mvt.ios.modules.fs.shutdownlog import ShutdownLog
+from mvt.common import config, log
+from tld import base as tld_base
 command_ = CmdIOSCheckBackup(target_path="/nowhere")
 others = [CmdIOSCheckFS, CmdAndroidCheckAndroidQF, CmdAndroidCheckBackup, CmdAndroidCheckBugreport,
           CmdAndroidCheckIntrusionLogs]
@@ -79,14 +82,15 @@ print(json.dumps({
                + inspect.getsource(sys.modules["mvt.ios.modules.net_base"])
                + inspect.getsource(importlib.import_module("mvt.ios.modules.fs.safari_favicon")),
     "profiles": inspect.getsource(sys.modules["mvt.ios.modules.backup.configuration_profiles"]),
+    "settings": config.settings.model_dump(),
+    "printing": [inspect.getsource(m) for m in (command, log, tld_base)],
 }))
 """
 
 
 @pytest.fixture(scope="module")
 def mvt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    private = str(tmp_path_factory.mktemp("mvt"))
-    environment = {"HOME": private, "MVT_CONFIG_FOLDER": private, "MVT_DATA_FOLDER": private}
+    environment = supervisor._environment(tmp_path_factory.mktemp("mvt"))
     done = subprocess.run([sys.executable, "-c", _LOOK], env=environment, check=True, capture_output=True, text=True)
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
@@ -212,6 +216,24 @@ def test_mvt_still_swallows_what_webkit_observations_raise(mvt: dict[str, Any]) 
 
 def test_mvt_still_looks_for_a_log_beside_the_database_only(mvt: dict[str, Any]) -> None:
     assert 'os.path.isfile(database_path + "-wal")' in mvt["open"]
+
+
+def test_the_settings_that_are_stood_in_for_are_what_mvt_would_read_in_a_worker(mvt: dict[str, Any]) -> None:
+    assert dict(mvt_stand_ins.SETTINGS) == {
+        name: value for name, value in mvt["settings"].items() if name != "PYPI_UPDATE_URL"
+    }
+
+
+def test_what_is_stood_in_for_is_used_by_nothing_that_a_check_calls(mvt: dict[str, Any]) -> None:
+    stood_in = {name for names in mvt_stand_ins.WHILE_IMPORTED.values() for name in names}
+    users = {
+        function.name
+        for source in mvt["printing"]
+        for function in ast.walk(ast.parse(source)) if isinstance(function, ast.FunctionDef)
+        for part in function.body for node in ast.walk(part) if isinstance(node, ast.Name) and node.id in stood_in
+    }  # fmt: skip
+    assert users == {"show_alerts_brief", "show_disable_adb_warning", "show_support_message", "update_tld_names"}
+    assert "self.show_" not in mvt["run"]
 
 
 def test_only_the_engine_imports_mvt() -> None:

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.report.test_addendum import addendum_of
 from tests.ways_out import hostile
+from tests.ways_out.test_other_outputs import counted
 from tests.ways_out.vectors import EVERYTHING, MARKUP
 
 from spytriage.report import RENDERERS
+from spytriage.report.addendum import render_addendum
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (a development dependency)")
 
@@ -34,6 +37,14 @@ _MEETS = """() => {
         if (element.focus) element.focus();
     }
 }"""
+
+
+def _addendum(text: str) -> bytes:
+    return render_addendum(addendum_of(hostile.forged(text)), None)["addendum.html"]
+
+
+def _statistics(text: str) -> bytes:
+    return counted(text)["html"]
 
 
 @dataclass
@@ -109,6 +120,17 @@ def test_a_report_runs_nothing_and_asks_for_nothing(
         assert tab.page.locator("svg:not([width][height]), svg :not(rect, line, circle, text)").count() == 0
         links = tab.page.eval_on_selector_all("a", "found => found.map(a => a.getAttribute('href'))")
         assert all(re.fullmatch(r"#[a-z]+", link) for link in links), ascii(text)
+
+
+@pytest.mark.parametrize("make", [_addendum, _statistics])
+def test_no_other_page_runs_anything_or_asks_for_it(tab: Watched, tmp_path: Path, make: Callable[[str], bytes]) -> None:
+    page = tmp_path / "page.html"
+    for text in MARKUP:
+        source = make(text).decode()
+        assert len(_POLICY.findall(source)) == 1
+        page.write_text(_POLICY.sub("", source), encoding="utf-8")
+        assert tab.open(page) == [], ascii(text)
+        assert tab.page.locator("script, img, iframe, object, embed, form, base, link, video, a").count() == 0
 
 
 def test_markdown_shown_as_a_page_runs_nothing_and_asks_for_nothing(tab: Watched, tmp_path: Path) -> None:

@@ -101,15 +101,20 @@ def _hand_offs(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise SpytriageError(_("There is nothing here."), path=path, hint=_("Check the path."))
-        if path.is_file() or (path / MANIFEST).is_file():
+        if path.is_file() or _is_hand_off(path):
             yield path
         else:
             yield from sorted(_below(path))
 
 
+def _is_hand_off(folder: Path) -> bool:
+    """Return whether a folder is a hand-off, be it one that is not whole: it is left out, and said to be."""
+    return any((folder / name).is_file() for name in (MANIFEST, "report.json"))
+
+
 def _below(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.suffix == ".zip" or (path.is_dir() and (path / MANIFEST).is_file()):
+        if path.suffix == ".zip" or (path.is_dir() and _is_hand_off(path)):
             yield path
 
 

@@ -16,6 +16,7 @@ from spytriage.finding_kinds import Trace
 from spytriage.i18n import _, current_language, deferred, direction, language_tag, ngettext
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
+from spytriage.pages import environment
 from spytriage.text import printable, spreadsheet_cell
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -78,27 +79,24 @@ def to_csv(statistics: Statistics) -> bytes:
 
 def to_html(statistics: Statistics) -> bytes:
     """Return aggregate.html in the current language."""
-    import jinja2  # noqa: PLC0415 (slow to import)
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    environment.globals.update(_=_, ngettext=ngettext)
     style = (_TEMPLATES / "aggregate.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = environment.get_template("aggregate.html.jinja").render(
-        language=language_tag(current_language()),
-        direction=direction(current_language()),
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
-        k=statistics.k,
-        phones=statistics.counts.get(Cell("phones")),
-        matched=statistics.counts.get(Cell("outcome", Outcome.MATCH)),
-        people=statistics.counts.get(Cell("people")),
-        people_matched=statistics.counts.get(Cell("people", Outcome.MATCH)),
-        sections=[(_(title), list(_tables(statistics, measure))) for measure, title in _MEASURES.items()],
-        left_out=[(_(_LEFT_OUT[reason]), number) for reason, number in sorted(statistics.left_out.items())],
+    page = (
+        environment(_TEMPLATES, {}, _=_, ngettext=ngettext)
+        .get_template("aggregate.html.jinja")
+        .render(
+            language=language_tag(current_language()),
+            direction=direction(current_language()),
+            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+            style=style,
+            k=statistics.k,
+            phones=statistics.counts.get(Cell("phones")),
+            matched=statistics.counts.get(Cell("outcome", Outcome.MATCH)),
+            people=statistics.counts.get(Cell("people")),
+            people_matched=statistics.counts.get(Cell("people", Outcome.MATCH)),
+            sections=[(_(title), list(_tables(statistics, measure))) for measure, title in _MEASURES.items()],
+            left_out=[(_(_LEFT_OUT[reason]), number) for reason, number in sorted(statistics.left_out.items())],
+        )
     )
     return page.encode()
 

@@ -73,7 +73,8 @@ def pack_command(folder: Path, output: Path | None) -> None:
         "Examples:\n"
         "  spytriage verify for-the-lab.zip --key workshop.key.pub\n"
         "  spytriage verify spytriage-report --trusted our-trainers.txt\n"
-        "  spytriage verify for-the-lab.zip --json"
+        "  spytriage verify for-the-lab.zip --json\n"
+        "  spytriage verify for-the-lab.zip --addendum addendum-014 --key lab.key.pub --key workshop.key.pub"
     ),
 )
 @click.argument("path", metavar="DIR|ZIP", type=_PATH)
@@ -84,16 +85,31 @@ def pack_command(folder: Path, output: Path | None) -> None:
     metavar="FILE",
     help=_("Your secret key, to see whether sealed evidence belongs to the report. Nothing of it is shown."),
 )
+@click.option(
+    "--addendum",
+    type=_PATH,
+    metavar="DIR",
+    help=_("An addendum to this report, to verify it too: the folder of the case that `spytriage recheck` wrote."),
+)
 @click.option("--json", "as_json", is_flag=True, help=_("Print the steps as JSON and nothing else."))
 @language_option()
 def verify_command(
-    path: Path, key_files: tuple[Path, ...], trusted_files: tuple[Path, ...], identity: Path | None, as_json: bool
+    path: Path,
+    key_files: tuple[Path, ...],
+    trusted_files: tuple[Path, ...],
+    identity: Path | None,
+    addendum: Path | None,
+    as_json: bool,
 ) -> int:
     """Print each step; the exit code is the overall result's."""
-    from spytriage.review import verify
+    from spytriage.review import Verification, verify, verify_addendum
     from spytriage.verification import knowledge
 
-    verification = verify(path, knowledge(checked_on(), identity), trusted_keys(key_files, trusted_files))
+    known, keys = knowledge(checked_on(), identity), trusted_keys(key_files, trusted_files)
+    verification = verify(path, known, keys)
+    if addendum:
+        added = verify_addendum(addendum, verification, known, keys)
+        verification = Verification((*verification.steps, *added.steps), verification.report, verification.files)
     if as_json:
         click.echo(json.dumps(_as_json(verification), indent=2))
     else:
@@ -114,10 +130,12 @@ def _as_json(verification: Verification) -> dict[str, object]:
 
 
 def _print(verification: Verification) -> None:
-    from spytriage.review import texts
+    from spytriage.review import AddendumStepId, texts
 
     width = max(len(texts.result_text(step.result)) for step in verification.steps)
     for step in verification.steps:
+        if step.id is AddendumStepId.CONTAINER:
+            click.echo(_("The addendum:"))
         result = texts.result_text(step.result).ljust(width)
         click.echo(f"{step.number:2}. {result}  {texts.step_text(step.id)}: {printable(texts.why_text(step), 500)}")
     click.echo()

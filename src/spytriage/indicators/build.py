@@ -75,7 +75,8 @@ def read_facts(path: Path) -> Facts:
     except _MisfitError as error:
         message = _("The facts file is not of the documented format at “{place}”: nothing is there, or something else.")
         more = _(
-            "See the head of indicators/pegasus-core.yaml for the format. A number counts the entries of a list from 1."
+            "See the head of indicators/pegasus-core.yaml for the format. A number counts the entries of a list from "
+            "one."
         )
         raise SpytriageError(message.format(place=error), path=path, hint=more) from error
     for fact in facts.facts:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from spytriage.indicators.hosts import Site, canonical_address, parse_network, parse_site
@@ -110,13 +110,16 @@ class KeptMatcher:
         self._published: dict[tuple[str, str], list[Indicator]] = {}
         for indicator in indicators:
             self._published.setdefault((indicator.type.value, _reduced_indicator(indicator)), []).append(indicator)
-        self._matcher = SetMatcher(
+        matcher = SetMatcher(
             Indicator(same[0].type, value, same[0].attributions) for (_, value), same in self._published.items()
         )
+        self._find: dict[LookUp, Callable[[str], Match | None]] = {
+            look_up: getattr(matcher, look_up.value) for look_up in LookUp
+        }
 
     def match(self, look_up: LookUp, value: str) -> Match | None:
         """Return the indicators that a kept value meets."""
-        found: Match | None = getattr(self._matcher, look_up.value)(value)
+        found = self._find[look_up](value)
         if found is None or found.rule is NOT_KEPT_FOR:
             return None
         published = (indicator for met in found.indicators for indicator in self._published[met.key])

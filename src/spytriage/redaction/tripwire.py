@@ -80,15 +80,13 @@ def _texts(value: Any) -> Iterator[str]:
 _ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
-_SPACES = re.compile(r"\s{2,}|[^\S ]")  # what a single space does not stand for yet
 _STRETCH = re.compile(r"[^>,]+[>,]*|[>,]+")  # all of a text, in pieces that end in the same places of its views
 _NUMBER = re.compile(r"\d(?:[\s().\-/]{0,2}\d){7,}")
-_DEFANGED = str.maketrans({"[": "", "]": ""})
 
 
 def _views(text: str) -> Iterator[str]:
     """Yield a text as it stands and as each decoding of it spells it, ready for comparison."""
-    plain = {text, text.translate(_DEFANGED)}
+    plain = {text, _not_defanged(text)}
     if "&" in text:
         plain.add(html.unescape(text))
     if "%" in text or "+" in text:
@@ -115,8 +113,16 @@ def _views_of(texts: Iterable[str]) -> Iterator[str]:
     return itertools.chain.from_iterable(map(_views, texts))
 
 
+def _not_defanged(text: str) -> str:
+    return text.replace("[", "").replace("]", "")
+
+
 def _normal(text: str) -> str:
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).casefold()
+    """Return a text in one spelling, with a single blank for each row of spaces and line breaks."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    first, last = (" " if end.isspace() else "" for end in (text[:1], text[-1:]))
+    return f"{first}{' '.join(text.split())}{last}".casefold() if text.strip() else text[:1] and " "
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -159,14 +165,19 @@ def _spelt(data: bytes) -> list[str]:
     return [part for text in texts for part in re.split(r"[\ufffd\x00-\x1f]+", text) if len(part) >= GRAM]
 
 
-def _grams(texts: Iterable[str]) -> set[str]:
+def _grams(texts: Iterable[str], among: Collection[str] | None = None) -> set[str]:
     """Return the grams of texts that are much alike, as the views of one output are.
 
     They share most of their stretches, and each one is cut up once: with as much of what follows it as a gram that
     begins in it reaches into.
+
+    Args:
+        texts: what to cut up.
+        among: leave out what is not among these.
     """
     stretches = {text[found.start() : found.end() + GRAM - 1] for text in texts for found in _STRETCH.finditer(text)}
-    return {text[start : start + GRAM] for text in stretches for start in range(len(text) - GRAM + 1)}
+    grams = (text[start : start + GRAM] for text in stretches for start in range(len(text) - GRAM + 1))
+    return set(grams) if among is None else {gram for gram in grams if gram in among}
 
 
 def _counts_alike(text: str) -> str:
@@ -223,6 +234,7 @@ class _Shape:
     name: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool] = _always
+    spans_lines: bool = False
 
 
 SHAPES: tuple[_Shape, ...] = (
@@ -230,6 +242,7 @@ SHAPES: tuple[_Shape, ...] = (
         "telephone-number",
         re.compile(r"[+＋][\s(]{0,2}\d(?:[\s().\-/]{0,2}\d){6,14}|(?<![\d.])00[1-9]\d{8,13}(?!\d)"),
         _is_telephone_number,
+        spans_lines=True,
     ),
     _Shape("e-mail-address", re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")),
     _Shape("imei", re.compile(r"(?<![\w.])\d{2}[- ]?\d{6}[- ]?\d{6}[- ]?\d(?![\w.])"), _is_imei),
@@ -315,15 +328,23 @@ class Tripwire:
         readable = {name: data for name, data in outputs.items() if not data.startswith(_ENCRYPTED)}
         texts = {name: _without_digests(data.decode("utf-8", "replace"), own) for name, data in readable.items()}
         texts["file names"] = "\x00".join(outputs)  # a blank would join the end of one to the next
-        for name, text in texts.items():
-            self._check_shapes(name, text)
+        self._check_shapes(texts)
         self._check_sealed_texts(texts)
 
-    def _check_shapes(self, name: str, text: str) -> None:
-        for view in {text, html.unescape(text), text.translate(_DEFANGED), urllib.parse.unquote(text)}:
-            for shape in SHAPES:
-                for found in shape.pattern.finditer(view):
-                    if shape.holds(found.group()) and not self._is_public(found.group()):
+    def _check_shapes(self, texts: Mapping[str, str]) -> None:
+        views = {
+            view: name
+            for name, text in texts.items()
+            for view in (text, html.unescape(text), _not_defanged(text), urllib.parse.unquote(text))
+        }
+        # Views of an output share most of their lines, and outputs some: each is looked at once.
+        lines = {line: name for view, name in views.items() for line in view.split("\n")}
+        page = "\n".join(lines)
+        for shape in SHAPES:
+            for text in views if shape.spans_lines else (page,):
+                for found in map(re.Match.group, shape.pattern.finditer(text)):
+                    if shape.holds(found) and not self._is_public(found):
+                        name = next(name for part, name in (*views.items(), *lines.items()) if found in part)
                         raise _tripped(name, _("no field"), shape.name)
 
     def _is_public(self, text: str) -> bool:
@@ -331,16 +352,18 @@ class Tripwire:
 
     def _check_sealed_texts(self, texts: Mapping[str, str]) -> None:
         sealed = [secret for secret in self.secrets if len(secret.text) >= GRAM]
-        shared = _grams(_views_of(secret.text for secret in sealed)) & _grams(_views_of(texts.values()))
-        found = {gram for gram in shared if _telling(gram)} - _grams(_views(self.published))
+        shared = _grams(_views_of(texts.values()), _grams(_views_of(secret.text for secret in sealed)))
+        found = set(filter(_telling, shared))
+        found -= _grams(_views(self.published), found)
         for words in self.fixed if found else ():
             sentences = _counts_alike(_normal(words))
-            found = {gram for gram in found if not _is_words_and_a_count(gram, sentences)} - _grams(_views(words))
+            found = {gram for gram in found if not _is_words_and_a_count(gram, sentences)}
+            found -= _grams(_views(words), found)
             if not found:
                 break  # before more words are rendered
         for secret in sealed:
             for gram in sorted(found & _grams(_views(secret.text))):
-                output = next(name for name, text in texts.items() if gram in _grams(_views(text)))
+                output = next(name for name, text in texts.items() if _grams(_views(text), {gram}))
                 raise _tripped(output, secret.field, "sealed-text")
 
 

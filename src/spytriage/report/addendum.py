@@ -7,66 +7,26 @@ their digests, which is signed. Like a report it is made of redacted findings an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 from spytriage.artefacts import artefact_of
-from spytriage.handoff import MANIFEST, SIGNATURE, signed_comment
+from spytriage.handoff import ADDENDUM, ADDENDUM_PAGE, ADDENDUM_TEXT, MANIFEST, SIGNATURE, signed_comment
 from spytriage.i18n import _, deferred, ngettext
 from spytriage.jsontext import canonical, readable
-from spytriage.models import CodeName, IndicatorSet, MatchRule, ModuleCoverage, Outcome, RedactedFinding, Report
+from spytriage.models import Addendum, Depth, MatchRule, RedactedFinding
 from spytriage.report import texts
 from spytriage.report.arrange import Group, can_be_right, grouped, in_order
 from spytriage.report.html import render_page
 from spytriage.report.markdown import heading, observation, plain
+from spytriage.report.read import ADDENDUM_VERSION, addendum_from_json
 from spytriage.report.said import Said, in_each_language
 from spytriage.report.wire import finding_entry, module_entry, set_entry
 from spytriage.signing import Signer
 
-ADDENDUM_VERSION = 1
-
 _OF_A_FINDING = ("ref", "id", "trace", "level", "module", "artefact", "day", "count", "rule", "indicators", "benign")
 _OF_A_SET = ("name", "title", "publisher", "sha256", "total", "usable", "catalogued")
-
-
-class Depth(StrEnum):
-    """How far a recheck had to look."""
-
-    OBSERVABLES = "observables"  # everything that was kept was compared
-    KEYS = "keys"  # the keys of what was kept have none in common with the newer indicators
-    SETS = "sets"  # the newer sets hold no indicator that the check did not look for
-    REPORT = "report"  # nothing was kept: only the report's own findings could be compared
-
-
-@dataclass(frozen=True, slots=True)
-class Addendum:
-    """Everything that an addendum may say."""
-
-    report: Report  # what it adds to
-    report_sha256: str  # of report.json
-    outcome: Outcome  # that a check with the newer sets would have had, as far as can be told
-    new: tuple[RedactedFinding, ...]  # their numbers go on from those of the report
-    still_there: tuple[RedactedFinding, ...]  # of the report, with the indicators that are still published
-    withdrawn: tuple[RedactedFinding, ...]  # of the report, with the indicators that no newer set holds
-    sets: tuple[IndicatorSet, ...]
-    depth: Depth
-    not_kept_for: tuple[MatchRule, ...]  # rules by which newer indicators could not be compared
-    left_out: tuple[tuple[CodeName, int], ...]  # by module: values that exceeded what is kept
-    version: str  # of spytriage
-    rechecked_on: date  # UTC
-
-    @property
-    def matches(self) -> bool:
-        """Return whether newer indicators match; a loose rule is too weak to be called that."""
-        return any(finding.rule and not finding.rule.is_loose for finding in self.new)
-
-    @property
-    def gaps(self) -> tuple[ModuleCoverage, ...]:
-        """Return what the check could not read, so that nothing of it could be kept."""
-        return tuple(module for module in self.report.modules if module.state.is_gap)
 
 
 def render_addendum(addendum: Addendum, signer_id: str | None) -> dict[str, bytes]:
@@ -76,12 +36,18 @@ def render_addendum(addendum: Addendum, signer_id: str | None) -> dict[str, byte
         addendum: what to say.
         signer_id: of the key that the manifest will be signed with (`sign_addendum`).
     """
+    # All files are made of what addendum.json can say, so that whoever has it can make the others again and compare.
+    told = addendum_from_json(readable(document(addendum, signer_id)), addendum.report)
     files = {
-        "addendum.json": readable(document(addendum, signer_id)),
-        "addendum.html": _to_html(addendum),
-        "addendum.md": "\n".join(_to_markdown(addendum)).encode() + b"\n",
+        ADDENDUM: readable(document(told, signer_id)),
+        ADDENDUM_PAGE: _to_html(told),
+        ADDENDUM_TEXT: "\n".join(_to_markdown(told)).encode() + b"\n",
     }
-    manifest = canonical({
+    return files | {MANIFEST: _manifest(told, files, signer_id)}
+
+
+def _manifest(addendum: Addendum, files: Mapping[str, bytes], signer_id: str | None) -> bytes:
+    return canonical({
         "addendum_version": ADDENDUM_VERSION,
         "report_sha256": addendum.report_sha256,
         "outcome": addendum.outcome.value,
@@ -91,7 +57,6 @@ def render_addendum(addendum: Addendum, signer_id: str | None) -> dict[str, byte
         ],
         "signer": signer_id,
     })  # fmt: skip
-    return files | {MANIFEST: manifest}
 
 
 def sign_addendum(files: dict[str, bytes], signer: Signer, day: date) -> dict[str, bytes]:
@@ -216,7 +181,7 @@ def _to_html(addendum: Addendum) -> bytes:
         addendum=addendum,
         report=addendum.report,
         headline=in_each_language(headline, addendum),
-        outcome=in_each_language(texts.outcome_texts, addendum.outcome),
+        outcome=in_each_language(texts.outcome_texts, addendum.outcome, addendum.report.source),
         sections=_sections_in_each_language(addendum),
         limits=in_each_language(lambda: tuple(limits(addendum))),
         most=_MOST,
@@ -233,7 +198,8 @@ def _sections_in_each_language(addendum: Addendum) -> list[tuple[Said, Sequence[
 
 def _to_markdown(addendum: Addendum) -> Iterator[str]:
     """Yield the addendum in the person's language."""
-    words, report = texts.outcome_texts(addendum.outcome), addendum.report
+    report = addendum.report
+    words = texts.outcome_texts(addendum.outcome, report.source)
     yield f"# {headline(addendum)}"
     yield ""
     yield _("Outcome") + f": `{addendum.outcome}` · TLP:{report.tlp.upper()} · {addendum.rechecked_on}"

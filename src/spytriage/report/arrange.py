@@ -133,6 +133,20 @@ def grouped(findings: Iterable[RedactedFinding]) -> tuple[Group, ...]:
     return tuple(Group(kind, trace, tuple(members)) for (trace, kind), members in groups.items())
 
 
+def weightiest(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """Return the groups for a place with room for few of them: first those of indicators, the strongest kind first.
+
+    What names no indicator follows by its level: that Apple warned the person weighs more than an ordinary anomaly.
+    """
+
+    def place(group: Group) -> tuple[int, int]:
+        if group.trace in {Trace.ANOMALY, Trace.NOTICE}:
+            return _STRONGEST_FIRST[Trace.ANOMALY], -group.findings[0].level.rank
+        return _STRONGEST_FIRST[group.trace], 0
+
+    return tuple(sorted(groups, key=place))
+
+
 def parts(findings: Collection[RedactedFinding], most: int) -> tuple[Part, ...]:
     """Return every kind of finding; when there are more than `most` findings, each kind with its first ones."""
     groups = grouped(findings)

@@ -18,6 +18,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS
 from spytriage.i18n import current_language, current_languages, direction, language_tag
 from spytriage.models import Limit, LimitId, Report
+from spytriage.pages import environment
 from spytriage.report.arrange import by_state, can_be_right, foremost_limits, parts, shown, timeline
 from spytriage.report.help_lines import ENDONYMS, help_lines
 from spytriage.report.pictures import timeline_picture
@@ -58,7 +59,7 @@ def _page(report: Report, most: int) -> bytes:
     return render_page(
         "report.html.jinja",
         report=report,
-        outcome=texts.outcome_texts(report.outcome),
+        outcome=texts.outcome_texts(report.outcome, report.source),
         foremost=foremost_limits(report, _FOREMOST_LIMITS, _TOLD_ELSEWHERE),
         help_lines=help_lines(),
         language_names=ENDONYMS,
@@ -100,16 +101,5 @@ def _can_be_right(day: date | None, told_on: date) -> bool:
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2  # noqa: PLC0415 (slow to import)
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(_=_, ngettext=ngettext, texts=texts, artefact_of=artefact_of, kinds=KINDS)
-    environment.filters.update(shown=shown, printable=printable)
-    return environment
+    names = {"_": _, "ngettext": ngettext, "texts": texts, "artefact_of": artefact_of, "kinds": KINDS}
+    return environment(_TEMPLATES, {"shown": shown, "printable": printable}, **names)

@@ -41,7 +41,7 @@ def _told(report: Report) -> str:
 
 
 def _outcome(report: Report) -> Iterator[str]:
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     yield f"# {words.headline}"
     yield ""
     yield _("Outcome") + f": `{report.outcome}` · TLP:{report.tlp.upper()} · {report.tool.checked_on}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -18,11 +19,13 @@ from spytriage.handoff import LARGEST
 from spytriage.i18n import _
 from spytriage.jsontext import is_nested_beyond
 from spytriage.models import (
+    Addendum,
     Attribution,
     CodeName,
     Commitment,
     ConsentSummary,
     CoverageState,
+    Depth,
     Fact,
     Indicator,
     IndicatorSet,
@@ -45,11 +48,19 @@ from spytriage.models import (
     ToolFacts,
     UnusableIndicator,
 )
-from spytriage.report.stix import DEEPEST_OBJECT
+from spytriage.report.published import DEEPEST_OBJECT
 from spytriage.report.texts import LIMIT_VALUES
 from spytriage.report.wire import SCHEMA_VERSION
 
 LARGEST_REPORT = LARGEST  # bytes; two hundred thousand findings fit
+
+ADDENDUM_VERSION = 1
+# What a report says of a finding and of a set, and an addendum does not.
+_WHOLE_FINDING: dict[str, Any] = {
+    "cluster": None, "offset_seconds": None, "facts": {}, "pseudonyms": [], "withheld": [], "withheld_unlisted": 0,
+    "corroboration": {"artefacts": 0, "indicator_types": 0}, "time": None, "commitments": {},
+}  # fmt: skip
+_WHOLE_SET: dict[str, Any] = {"families": [], "unusable": [], "embedded": False}
 
 _T = TypeVar("_T")
 _Json = Mapping[str, Any]
@@ -84,6 +95,55 @@ def from_json(data: bytes) -> Report:
     # Attribute errors: a list where an object belongs.
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _not_a_report() from error
+
+
+def addendum_from_json(data: bytes, report: Report) -> Addendum:
+    """Return the addendum to a report that an addendum.json holds.
+
+    What it says of the report but for its SHA-256 is taken from the report, and so are findings of the report. Whoever
+    must notice a difference writes the result again and compares it with the data.
+
+    Raises:
+        SpytriageError: it is no addendum.json, one of another version, or names findings that the report has not.
+    """
+    try:
+        content: Any = json.loads(data) if len(data) <= LARGEST_REPORT else None
+        if type(content["addendum_version"]) is not int or content["addendum_version"] != ADDENDUM_VERSION:
+            raise ValueError("addendum version")  # noqa: TRY301 (one error for all of them)
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+        return _addendum(content, report)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise SpytriageError(
+            _("This is not an addendum.json of this version of spytriage to this report, or it was changed."),
+            hint=_("Ask whoever gave it to you to send the report and the addendum again."),
+        ) from error
+
+
+def _addendum(content: _Json, report: Report) -> Addendum:
+    reported, not_rechecked = {finding.ref: finding for finding in report.findings}, content["not_rechecked"]
+
+    def known(entry: _Json) -> RedactedFinding:
+        return replace(reported[_reference(entry["ref"])], indicators=_indicators(entry["indicators"]))
+
+    return Addendum(
+        report=report,
+        report_sha256=_plain(content["report"]["sha256"]),
+        outcome=Outcome(content["outcome"]),
+        new=tuple(_new_finding(finding) for finding in content["new"]),
+        still_there=tuple(known(finding) for finding in content["still_there"]),
+        withdrawn=tuple(known(finding) for finding in content["withdrawn"]),
+        sets=tuple(_set({**_WHOLE_SET, **loaded}) for loaded in content["indicators"]["sets"]),
+        depth=Depth(not_rechecked["depth"]),
+        not_kept_for=tuple(MatchRule(rule) for rule in not_rechecked["rules"]),
+        left_out=tuple((CodeName(_is(str, entry["name"])), _count(entry["count"]))
+                       for entry in not_rechecked["left_out"]),
+        version=_plain(content["tool"]["version"]),
+        rechecked_on=_day(content["tool"]["rechecked_on"]),
+    )  # fmt: skip
+
+
+def _new_finding(finding: _Json) -> RedactedFinding:
+    return _finding({**_WHOLE_FINDING, "mvt_level": finding["level"], **finding})
 
 
 def _not_a_report() -> SpytriageError:

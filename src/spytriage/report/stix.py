@@ -10,16 +10,11 @@ The bundle is in English whatever the language of the check, so that the same re
 from __future__ import annotations
 
 import hashlib
-import importlib
-import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
 from typing import Any
 
-from spytriage.jsontext import is_nested_beyond, readable
+from spytriage.jsontext import readable
 from spytriage.models import (
     Attribution,
     CoverageState,
@@ -30,13 +25,11 @@ from spytriage.models import (
     Report,
 )
 from spytriage.report.arrange import in_order
+from spytriage.report.published import PATHS, as_published
 from spytriage.report.wire import to_json
 from spytriage.stix_parts import common_properties, identity, instant, marking, stix_id
 
 _MOST_CONFIDENCE = 50  # of 100: an automatic match that no person has looked at
-_LARGEST_OBJECT = 64 * 1024  # bytes; published ones have hundreds
-DEEPEST_OBJECT = 32
-"""How deep lists and objects may lie in one another in a published object; published ones reach 4."""
 _MOST_SEEN = 999_999_999  # the largest count that STIX allows
 
 _PROVENANCE_ID = "extension-definition--0f2c7a52-6b0e-4f0c-9f55-6f3a6a1c7e11"  # made once at random
@@ -45,22 +38,6 @@ _OUTCOMES = {
     Outcome.SUSPICIOUS: "No published indicator was found, but an anomaly that spyware research describes.",
     Outcome.NO_MATCH: "No known traces in what was checked. That is no proof of absence.",
     Outcome.INCONCLUSIVE: "Nothing was found, but something that should have been checked was not.",
-}
-
-# Where STIX keeps what an indicator names. The last three are the paths that published spyware sets use.
-_PATHS = {
-    IndicatorType.DOMAIN: "domain-name:value",
-    IndicatorType.URL: "url:value",
-    IndicatorType.PROCESS: "process:name",
-    IndicatorType.EMAIL: "email-addr:value",
-    IndicatorType.FILE_NAME: "file:name",
-    IndicatorType.FILE_PATH: "file:path",
-    IndicatorType.FILE_MD5: "file:hashes.MD5",
-    IndicatorType.FILE_SHA1: "file:hashes.'SHA-1'",
-    IndicatorType.FILE_SHA256: "file:hashes.'SHA-256'",
-    IndicatorType.APP_ID: "app:id",
-    IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
-    IndicatorType.ANDROID_PROPERTY: "android-property:name",
 }
 
 
@@ -108,7 +85,7 @@ def published_objects(report: Report, objects: Mapping[Any, Mapping[str, Any]]) 
         report: what was found.
         objects: published STIX objects by their id (`IndicatorIndex.objects`).
     """
-    found = (_as_published(object_id, objects) for object_id in sorted(_sighted(report)))
+    found = (as_published(object_id, objects) for object_id in sorted(_sighted(report)))
     return tuple(item for item in found if item)
 
 
@@ -125,44 +102,6 @@ def _sighted(report: Report) -> dict[str, _Sighted]:
                 if not sighted.findings or sighted.findings[-1] is not finding:
                     sighted.findings.append(finding)  # once, also when it holds several values of one object
     return found
-
-
-def _as_published(object_id: str, objects: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the published object unchanged when it is a valid STIX 2.1 indicator, else None."""
-    published = dict(objects.get(object_id, {}))
-    if (published.get("type"), published.get("spec_version"), published.get("id")) != (
-        "indicator",
-        "2.1",  # without it an object is STIX 2.0
-        object_id,
-    ):
-        return None
-    if is_nested_beyond(published, DEEPEST_OBJECT):
-        return None
-    try:
-        # NaN and half characters are not JSON.
-        if len(json.dumps(published, ensure_ascii=False, allow_nan=False).encode()) > _LARGEST_OBJECT:
-            return None
-        _stix2().parse(published, allow_custom=False, version="2.1")
-    except Exception:  # noqa: BLE001 (a hostile object makes stix2 raise nearly anything; all of it means no)
-        return None
-    return published
-
-
-@cache
-def _stix2() -> Any:
-    """Return the STIX library, which is slow to import: a report without a match does not need it.
-
-    Half of that time goes into an HTTP library, for a TAXII client that nothing here uses: it gets an empty one.
-    """
-    http, exceptions = ModuleType("requests"), ModuleType("requests.exceptions")
-    exceptions.HTTPError = OSError  # type: ignore[attr-defined]
-    stand_ins = {} if "requests" in sys.modules else {"requests": http, "requests.exceptions": exceptions}
-    sys.modules |= stand_ins
-    try:
-        return importlib.import_module("stix2")
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]
 
 
 def _rebuilt(object_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +135,7 @@ def _comparison(indicator: Indicator) -> str:
     elif indicator.type is IndicatorType.APP_CERTIFICATE:
         path = "app:cert." + {32: "md5", 40: "sha1"}.get(len(value.replace(":", "")), "sha256")
     else:
-        path = _PATHS[indicator.type]
+        path = PATHS[indicator.type]
         if path.startswith("file:hashes"):
             value = value.strip().replace(":", "")  # STIX knows only one way to write a hash
     quoted = value.replace("\\", "\\\\").replace("'", "\\'")

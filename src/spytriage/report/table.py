@@ -32,7 +32,7 @@ def to_csv(report: Report) -> bytes:
 
 
 def _rows(report: Report) -> Iterator[dict[str, str]]:
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     yield {
         "row": "outcome",
         "id": report.outcome.value,

@@ -18,7 +18,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.i18n import _, ngettext
 from spytriage.models import CoverageState, ModuleCoverage, Outcome, Report
 from spytriage.report import texts
-from spytriage.report.arrange import Group, by_state, can_be_right, foremost_limits, grouped, shown
+from spytriage.report.arrange import Group, by_state, can_be_right, foremost_limits, grouped, shown, weightiest
 from spytriage.report.said import isolate
 from spytriage.text import printable
 
@@ -67,7 +67,7 @@ def summary(report: Report, output: Path | None, groups: int = 8, limits: int = 
 
 
 def _outcome(report: Report) -> Iterator[RenderableType]:
-    words = texts.outcome_texts(report.outcome)
+    words = texts.outcome_texts(report.outcome, report.source)
     colour = _COLOURS[report.outcome]
     yield Text.assemble((f" {report.outcome} ", f"reverse {colour}"), " ", (words.headline, "bold"))
     yield Text(f"{words.meaning} {words.not_meaning}")
@@ -94,7 +94,7 @@ def _gaps(state: CoverageState, modules: tuple[ModuleCoverage, ...]) -> Iterator
 
 
 def _findings(report: Report, most: int) -> Iterator[RenderableType]:
-    groups = grouped(report.findings)
+    groups = weightiest(grouped(report.findings))
     yield _heading(_("Findings"))
     if not groups:
         yield Text(_("None."))
@@ -108,8 +108,8 @@ def _findings(report: Report, most: int) -> Iterator[RenderableType]:
     yield table
     if (left := len(groups) - most) > 0:
         more = ngettext(
-            "{count} more kind of finding stands in the report.",
-            "{count} more kinds of finding stand in the report.",
+            "{count} more kind of finding, less strong than these, stands in report.html.",
+            "{count} more kinds of finding, less strong than these, stand in report.html.",
             left,
         )
         yield Text(more.format(count=left))
@@ -154,7 +154,7 @@ def _withheld(report: Report) -> Iterator[str]:
 
 def _next_steps(report: Report) -> Iterator[RenderableType]:
     yield _heading(_("What to do now"))
-    for number, step in enumerate(texts.outcome_texts(report.outcome).next_steps, start=1):
+    for number, step in enumerate(texts.outcome_texts(report.outcome, report.source).next_steps, start=1):
         yield _item(f"{number}.", step)
 
 

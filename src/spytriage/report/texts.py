@@ -24,15 +24,16 @@ from spytriage.models import (
     MatchRule,
     Reason,
     RedactionSummary,
+    SourceFacts,
     Term,
     TimePrecision,
 )
 from spytriage.statements import OutcomeText, consent_text, outcome_texts
 
 __all__ = [
-    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "fact_text", "finding_text",
-    "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text", "redaction_texts", "rule_text",
-    "serves_text", "source_text", "state_text", "term_text", "trace_text",
+    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "encryption_text",
+    "fact_text", "finding_text", "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text",
+    "redaction_texts", "rule_text", "serves_text", "source_text", "state_text", "term_text", "trace_text",
 ]  # fmt: skip
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
@@ -142,6 +143,13 @@ def source_text(kind: str) -> str:
     return _(_SOURCES[kind]) if kind in _SOURCES else kind
 
 
+def encryption_text(source: SourceFacts) -> str:
+    """Return whether what was checked is encrypted, in the current language; nothing where that is not expected."""
+    if source.encrypted:
+        return _("encrypted")
+    return _("not encrypted") if source.kind == "ios-backup" else ""
+
+
 def serves_text(serves: str) -> str:
     """Return whom a help line serves, in the current language."""
     return _(SERVES[serves])
@@ -149,13 +157,16 @@ def serves_text(serves: str) -> str:
 
 # --- Findings -----------------------------------------------------------------------------------------------
 
-_ASK_REVIEWER = deferred("Leave the phone as it is, keep the backup, and ask a help line to look at this finding.")
+_ASK_REVIEWER = deferred(
+    "Leave the phone as it is, keep the files that were checked, and ask a help line to look at this finding."
+)
 _KEEP_MESSAGE = deferred(
-    "Do not open the link and do not delete the message. Keep the backup, and ask a help line to look at this finding."
+    "Do not open the link and do not delete the message. Keep the files that were checked, and ask a help line to look "
+    "at this finding."
 )
 _REMEMBER_VISIT = deferred(
     "Ask the person, without blame, whether they remember the visit and why. Delete nothing from the "
-    "browser, keep the backup, and ask a help line to look at this finding."
+    "browser, keep the files that were checked, and ask a help line to look at this finding."
 )
 _COMPARE = deferred(
     "Nothing to do by itself. A reviewer can compare its day with the other findings and with what the "
@@ -170,8 +181,8 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
             "a sign of spyware."
         ),
         meaning=deferred(
-            "A program with that name ran on the phone. This is the strongest kind of trace that a backup "
-            "can show. Now and then an ordinary program has the same name."
+            "A program with that name ran on the phone. This is the strongest kind of trace that a check "
+            "can find. Now and then an ordinary program has the same name."
         ),
         next_step=_ASK_REVIEWER,
     ),
@@ -196,9 +207,10 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     FindingId.APP_INSTALLED: FindingText(
         title=deferred("An app on a published spyware list is installed"),
         seen=deferred("A list of apps holds one whose identifier, certificate or file was published."),
-        meaning=deferred("The app was on the phone when the backup was made. It does not say what the app did."),
+        meaning=deferred("The app was on the phone when its data was copied. It does not say what the app did."),
         next_step=deferred(
-            "Do not remove the app yet: removing it destroys traces. Keep the backup, and ask a help line to look."
+            "Do not remove the app yet: removing it destroys traces. Keep the files that were checked, and ask a "
+            "help line to look."
         ),
     ),
     FindingId.PROFILE_INSTALLED: FindingText(
@@ -210,7 +222,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
         ),
         next_step=deferred(
             "Do not remove the profile yet. Ask the person whether an employer or school manages the phone, "
-            "keep the backup, and ask a help line to look."
+            "keep the files that were checked, and ask a help line to look."
         ),
     ),
     FindingId.FILE_PRESENT: FindingText(
@@ -229,8 +241,8 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
             "Spyware has used shortcuts to start again after a restart. It does not say that this one ran."
         ),
         next_step=deferred(
-            "Do not run or delete the shortcut. Ask the person where it came from, keep the backup, "
-            "and ask a help line to look."
+            "Do not run or delete the shortcut. Ask the person where it came from, keep the files that were "
+            "checked, and ask a help line to look."
         ),
     ),
     FindingId.SITE_VISITED: FindingText(
@@ -253,7 +265,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     ),
     FindingId.SITE_DATA_STORED: FindingText(
         title=deferred("A site on a published spyware list stored data on the phone"),
-        seen=deferred("A file in the backup carries the name of a domain that was published."),
+        seen=deferred("A file of the phone carries the name of a domain that was published."),
         meaning=deferred(
             "Browsers keep such files for sites that were loaded, also for sites inside other pages. "
             "It does not say that anything ran."
@@ -288,7 +300,8 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
             "A file by that name came with a message. A name is not the content, and it does not say that anything ran."
         ),
         next_step=deferred(
-            "Do not open the attachment and do not delete the message. Keep the backup, and ask a help line to look."
+            "Do not open the attachment and do not delete the message. Keep the files that were checked, and ask a "
+            "help line to look."
         ),
     ),
     FindingId.ACCOUNT_LOOKED_UP: FindingText(
@@ -306,7 +319,9 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
         meaning=deferred(
             "Somebody may have tried to target this person through the calendar. It does not say that anything ran."
         ),
-        next_step=deferred("Do not answer or delete the invitation. Keep the backup, and ask a help line to look."),
+        next_step=deferred(
+            "Do not answer or delete the invitation. Keep the files that were checked, and ask a help line to look."
+        ),
     ),
     FindingId.LOOSE_MATCH: FindingText(
         title=deferred("Something resembles an entry of a published spyware list"),
@@ -361,8 +376,8 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
             "The words are common ones, so it does not prove an attack: an ordinary meeting can carry them."
         ),
         next_step=deferred(
-            "Ask the person whether they know the meeting. Do not delete it. Keep the backup, and ask a "
-            "help line to look."
+            "Ask the person whether they know the meeting. Do not delete it. Keep the files that were checked, "
+            "and ask a help line to look."
         ),
     ),
     FindingId.ATTACHMENT_ODD_PATH: FindingText(
@@ -447,7 +462,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
     ),
     FindingId.LOCKDOWN_MODE_ON: FindingText(
         title=deferred("Lockdown Mode is on"),
-        seen=deferred("The phone's settings say that Lockdown Mode was on when the backup was made."),
+        seen=deferred("The phone's settings say that Lockdown Mode was on when its data was copied."),
         meaning=deferred(
             "Lockdown Mode closes ways that attacks have used. It does not undo what happened before, "
             "and it does not stop everything."
@@ -596,7 +611,7 @@ _FINDINGS: Mapping[FindingId, FindingText] = {
         meaning=deferred(
             "It is counted so that it is not lost. What it means is not known, so it does not say much alone."
         ),
-        next_step=deferred("Tell the reviewer, and keep the backup: the details are in it."),
+        next_step=deferred("Tell the reviewer, and keep the files that were checked: the details are in them."),
     ),
 }
 
@@ -758,16 +773,16 @@ _TERMS: Mapping[Term, str] = {
 _STATES: Mapping[CoverageState, str] = {
     CoverageState.CHECKED: deferred("checked"),
     CoverageState.EXTRACTED_ONLY: deferred("read, but compared with nothing"),
-    CoverageState.NO_DATA: deferred("not in this backup"),
+    CoverageState.NO_DATA: deferred("not in these files"),
     CoverageState.UNREADABLE: deferred("could not be read"),
     CoverageState.FAILED: deferred("checking it failed"),
     CoverageState.NOT_RUN: deferred("not checked"),
 }
 
 _REASONS: Mapping[Reason, str] = {
-    Reason.ARTEFACT_MISSING: deferred("the backup lists it, but the file is missing"),
+    Reason.ARTEFACT_MISSING: deferred("it is listed, but the file is missing"),
     Reason.MANIFEST_DISAGREES: deferred("the list of files in this backup does not agree with the files in it"),
-    Reason.NOT_IN_SOURCE: deferred("this backup does not contain it"),
+    Reason.NOT_IN_SOURCE: deferred("these files do not contain it"),
     Reason.NOT_A_REGULAR_FILE: deferred("it is not an ordinary file"),
     Reason.PERMISSION_DENIED: deferred("this computer does not allow reading it"),
     Reason.DAMAGED: deferred("it is damaged"),
@@ -775,7 +790,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.LOCKED: deferred("it is encrypted, and the password is missing or wrong"),
     Reason.KEY_MISSING: deferred("the backup lacks the key that opens it"),
     Reason.NO_SPACE: deferred("this computer has no room for the temporary copy that is read"),
-    Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer iOS"),
+    Reason.UNKNOWN_LAYOUT: deferred("its layout is unknown, perhaps from a newer version of the system"),
     Reason.PARTLY_READ: deferred("only a part of it could be read"),
     Reason.PARTLY_RECOVERED: deferred("it is damaged: only the rows that could be recovered were checked"),
     Reason.EXCEPTION: deferred("the check met an error"),
@@ -810,8 +825,8 @@ _LIMITS: Mapping[LimitId, str] = {
         "The records of data use count mobile data only: a process that used nothing but Wi-Fi may not be in them."
     ),
     LimitId.ANDROID_KEEPS_LITTLE: deferred(
-        "Android keeps far less than an iPhone of what ran and which sites were contacted. That nothing was found "
-        "says little."
+        "Android keeps far less than an iPhone of what ran and which sites were contacted. What it did not keep "
+        "cannot be found."
     ),
     LimitId.UNIFIED_LOGS_NOT_READ: deferred(
         "The unified logs, the largest part of a sysdiagnose archive, were not examined: spytriage cannot read them "
@@ -822,7 +837,7 @@ _LIMITS: Mapping[LimitId, str] = {
     ),
     LimitId.PLAINTEXT_ON_DISK: deferred(
         "Temporary copies did not fit into the memory of this computer, or it has no memory-backed folder: parts "
-        "of the backup lay readable on its disk during the check. They were deleted afterwards, but deleted data "
+        "of the data lay readable on its disk during the check. They were deleted afterwards, but deleted data "
         "can sometimes be recovered."
     ),
     LimitId.OPERATOR_KNOWS: deferred(
@@ -838,14 +853,14 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
         "Amnesty International has published holds {full}. What is only in the full set was not looked for."
     ),
     LimitId.COVERAGE_GAPS: lambda values: ngettext(
-        "{modules} part of the backup that should have been checked was not. The coverage table says which, and why.",
-        "{modules} parts of the backup that should have been checked were not. The coverage table says which, and why.",
+        "{modules} part of the data that should have been checked was not. The coverage table says which, and why.",
+        "{modules} parts of the data that should have been checked were not. The coverage table says which, and why.",
         values["modules"],
     ),
     LimitId.MODULES_MATCH_NOTHING: lambda values: ngettext(
-        "{modules} part of the backup was read, but the Mobile Verification Toolkit compares it with no "
+        "{modules} part of the data was read, but the Mobile Verification Toolkit compares it with no "
         "indicator: it cannot show a match.",
-        "{modules} parts of the backup were read, but the Mobile Verification Toolkit compares them with no "
+        "{modules} parts of the data were read, but the Mobile Verification Toolkit compares them with no "
         "indicator: they cannot show a match.",
         values["modules"],
     ),
@@ -864,13 +879,13 @@ _COUNTED_LIMITS: Mapping[LimitId, Callable[[Mapping[str, int]], str]] = {
 }
 
 _SOURCES: Mapping[str, str] = {
-    "ios-backup": deferred("iPhone backup"),
+    "ios-backup": deferred("backup of an iPhone or iPad"),
     "ios-sysdiagnose": deferred("sysdiagnose archive of an iPhone"),
     "ios-filesystem": deferred("file system of an iPhone"),
     "androidqf": deferred("AndroidQF acquisition"),
     "android-backup": deferred("Android backup"),
     "android-bugreport": deferred("Android bug report"),
-    "android-intrusion-logs": deferred("Android intrusion logs"),
+    "android-intrusion-logs": deferred("logs of Android's intrusion logging"),
 }
 
 # --- Help lines: the facts stand in help_lines.yaml -----------------------------------------------------------
@@ -884,7 +899,7 @@ SERVES: Mapping[str, str] = {
     "journalists": deferred("Journalists, anywhere; examines attacks on their devices."),
     "research": deferred("Studies attacks on civil society, together with help lines like these."),
     "latin-america": deferred("Activists, journalists and human rights defenders in Mexico and Latin America."),
-    "mexico": deferred("People in Mexico: digital rights, and surveillance before the law."),
+    "mexico": deferred("People in Mexico: digital rights, and legal action against surveillance."),
     "arabic-speaking-countries": deferred(
         "Activists, journalists and human rights defenders in Arabic-speaking countries."
     ),

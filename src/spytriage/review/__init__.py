@@ -4,6 +4,7 @@ A reviewer gets nothing but the hand-off. What the other stages know (how a repo
 catalogued) comes in as `Knowledge`; `spytriage.verification` joins them.
 """
 
+from spytriage.review.addendum import AddendumStepId, verify_addendum
 from spytriage.review.opinion import (
     GROUNDS,
     LARGEST_REVIEW,
@@ -30,6 +31,7 @@ from spytriage.review.verify import (
     Verification,
     Why,
     outcome_of,
+    outcome_of_addendum,
     verify,
     verify_files,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "REVIEW",
     "REVIEW_SIGNATURE",
     "REVIEW_STIX",
+    "AddendumStepId",
     "Ground",
     "Knowledge",
     "Opinion",
@@ -54,10 +57,12 @@ __all__ = [
     "Why",
     "by_reference",
     "outcome_of",
+    "outcome_of_addendum",
     "read_review",
     "to_json",
     "to_stix",
     "verify",
+    "verify_addendum",
     "verify_files",
     "write_review",
 ]

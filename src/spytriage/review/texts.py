@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from spytriage.i18n import _, deferred
+from spytriage.review.addendum import AddendumStepId
 from spytriage.review.opinion import Ground, Verdict
 from spytriage.review.verify import Overall, Result, Step, StepId, Why
 
 
-def step_text(step: StepId) -> str:
-    """Return what a step looks at, in the current language."""
+def step_text(step: StrEnum) -> str:
+    """Return what a step looks at (`StepId`, `AddendumStepId`), in the current language."""
     return _(_STEPS[step])
 
 
@@ -44,7 +46,7 @@ def not_proven() -> tuple[str, ...]:
     return tuple(_(sentence) for sentence in _NOT_PROVEN)
 
 
-_STEPS: Mapping[StepId, str] = {
+_STEPS: Mapping[StrEnum, str] = {
     StepId.CONTAINER: deferred("The folder or zip"),
     StepId.FILES: deferred("The files"),
     StepId.HASHES: deferred("The hashes"),
@@ -57,6 +59,16 @@ _STEPS: Mapping[StepId, str] = {
     StepId.TOOL: deferred("The program"),
     StepId.CLOCK: deferred("The days"),
     StepId.CONSISTENCY: deferred("Outcome and coverage"),
+    AddendumStepId.CONTAINER: deferred("The folder"),
+    AddendumStepId.FILES: deferred("The files"),
+    AddendumStepId.HASHES: deferred("The hashes"),
+    AddendumStepId.SIGNATURE: deferred("The signature"),
+    AddendumStepId.REPORT: deferred("The report that it adds to"),
+    AddendumStepId.SCHEMA: deferred("The form of addendum.json"),
+    AddendumStepId.RENDERINGS: deferred("addendum.html and addendum.md"),
+    AddendumStepId.INDICATOR_SETS: deferred("The indicator sets"),
+    AddendumStepId.CLOCK: deferred("The days"),
+    AddendumStepId.CONSISTENCY: deferred("The outcome"),
 }
 
 _RESULTS: Mapping[Result, str] = {
@@ -101,6 +113,10 @@ _REASONS: Mapping[Why, str] = {
     Why.EVIDENCE_OF_ANOTHER: deferred("It is not the evidence of this report. {about}"),
     Why.DAY_IMPLAUSIBLE: deferred("The day of the check, or one after it, is implausible: {about}"),
     Why.CONSENT_NOT_IN_FORCE: deferred("The consent was not in force on the day of the check."),
+    Why.REPORT_NOT_VERIFIED: deferred("The report itself does not verify."),
+    Why.ADDENDUM_UNREADABLE: deferred("It is not an addendum that spytriage writes to this report."),
+    Why.ADDENDUM_NOT_AS_WRITTEN: deferred("addendum.json was not written by the version that it names."),
+    Why.ADDENDUM_OF_ANOTHER: deferred("It names another report."),
     Why.OUTCOME_CONTRADICTS: deferred("Findings and coverage call for another outcome: {about}"),
     Why.LIMITS_CONTRADICT: deferred("The limits do not say what the coverage says."),
     Why.REPORT_NOT_READ: deferred("report.json could not be read."),
@@ -108,7 +124,7 @@ _REASONS: Mapping[Why, str] = {
 
 _NOT_PROVEN = (
     deferred("That the phone was the person's, or whose it was."),
-    deferred("That the evidence is genuine: a backup can be forged before it is checked."),
+    deferred("That the evidence is genuine: files can be forged before they are checked."),
     deferred("Who ran the check: a signature shows which key, not whose hand."),
     deferred("That every published indicator was looked for, or that anything ran on the phone."),
 )
@@ -127,6 +143,6 @@ _GROUNDS: Mapping[Ground, str] = {
     Ground.WRONG_GRADE: deferred("The level or the kind of trace does not fit."),
     Ground.COVERAGE_TOO_LOW: deferred("Too little was checked to say."),
     Ground.NEEDS_SEALED_EVIDENCE: deferred("The sealed evidence is needed to say."),
-    Ground.NEEDS_BACKUP: deferred("The backup is needed to say."),
+    Ground.NEEDS_BACKUP: deferred("The files that were checked are needed to say."),
     Ground.NEEDS_CONTEXT: deferred("What the person remembers, or what else happened, is needed to say."),
 }

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -24,11 +24,11 @@ from spytriage.finding_kinds import Level, Trace
 from spytriage.handoff import CUSTODY, EVIDENCE, MANIFEST, REQUIRED, SEALED, SIGNATURE, UnsafeHandOffError, read_handoff
 from spytriage.i18n import LANGUAGES, using_language
 from spytriage.jsontext import canonical
-from spytriage.models import CoverageState, LimitId, Outcome, Report
+from spytriage.models import Addendum, CoverageState, Depth, LimitId, Outcome, Report
 from spytriage.signing import TrustedKey, comment_of, is_well_formed, key_id_of, verified_by
 
 _FIRST_DAY = date(2026, 1, 1)  # there was no spytriage before
-_BEHIND = timedelta(days=1)  # clocks and time zones
+BEHIND = timedelta(days=1)  # clocks and time zones
 
 
 class Result(StrEnum):
@@ -101,6 +101,10 @@ class Why(StrEnum):
     EVIDENCE_OF_ANOTHER = "evidence-of-another"
     DAY_IMPLAUSIBLE = "day-implausible"
     CONSENT_NOT_IN_FORCE = "consent-not-in-force"
+    REPORT_NOT_VERIFIED = "report-not-verified"
+    ADDENDUM_UNREADABLE = "addendum-unreadable"
+    ADDENDUM_NOT_AS_WRITTEN = "addendum-not-as-written"
+    ADDENDUM_OF_ANOTHER = "addendum-of-another"
     OUTCOME_CONTRADICTS = "outcome-contradicts"
     LIMITS_CONTRADICT = "limits-contradict"
     REPORT_NOT_READ = "report-not-read"
@@ -110,7 +114,7 @@ class Why(StrEnum):
 class Step:
     """One step and what became of it."""
 
-    id: StepId
+    id: StrEnum  # StepId, or that of an addendum
     result: Result
     why: Why
     about: str = ""  # a file, a key or a version that the reason speaks of; printable
@@ -118,7 +122,7 @@ class Step:
     @property
     def number(self) -> int:
         """Return the number under which the documentation describes the step."""
-        return list(StepId).index(self.id) + 1
+        return list(type(self.id)).index(self.id) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,28 +154,32 @@ class Knowledge:
     write_report: Callable[[Report], bytes]  # report.json
     renderings: Callable[[Report], Mapping[str, bytes]]  # by name, in the current language
     manifest: Callable[[Report, Mapping[str, bytes], Mapping[str, Any]], bytes]
+    read_addendum: Callable[[bytes, Report], Addendum]  # raises SpytriageError
+    write_addendum: Callable[[Addendum, str | None], Mapping[str, bytes]]  # its files, in the current language
     unseal: Callable[[Mapping[str, bytes]], object] | None = None
     """With an identity that can open what is sealed: takes the files by name, and raises SpytriageError when a sealed
     one does not belong to report.json."""
 
 
 @dataclass(slots=True)
-class _Case:
+class Case:
     """A hand-off on its way through the steps."""
 
     files: Mapping[str, bytes]
     knowledge: Knowledge
     keys: tuple[TrustedKey, ...]
+    required: tuple[str, ...] = REQUIRED
     manifest: Mapping[str, Any] = field(default_factory=dict)
     report: Report | None = None
 
     @property
     def own_version(self) -> bool:
+        """Return whether this version of spytriage made the report."""
         return self.report is not None and self.report.tool.version == self.knowledge.version
 
 
-_Outcome = tuple[Result, Why] | tuple[Result, Why, str]
-_GOOD: _Outcome = (Result.PASSED, Why.AS_IT_SHOULD_BE)
+StepOutcome = tuple[Result, Why] | tuple[Result, Why, str]
+GOOD: StepOutcome = (Result.PASSED, Why.AS_IT_SHOULD_BE)
 
 
 def verify(path: Path, knowledge: Knowledge, keys: Iterable[TrustedKey] = ()) -> Verification:
@@ -196,12 +204,12 @@ def verify(path: Path, knowledge: Knowledge, keys: Iterable[TrustedKey] = ()) ->
 
 def verify_files(files: Mapping[str, bytes], knowledge: Knowledge, keys: Iterable[TrustedKey] = ()) -> Verification:
     """Verify the files of a hand-off that were read with `read_handoff`."""
-    case = _Case(files, knowledge, tuple(keys))
-    steps = [Step(StepId.CONTAINER, *_GOOD)]
+    case = Case(files, knowledge, tuple(keys))
+    steps = [Step(StepId.CONTAINER, *GOOD)]
     stopped = False
     for step, (look, stops) in _STEPS.items():
         if stopped:
-            found: _Outcome = (Result.NOT_DONE, Why.EARLIER_STEP_FAILED)
+            found: StepOutcome = (Result.NOT_DONE, Why.EARLIER_STEP_FAILED)
         else:
             found = look(case)
         steps.append(Step(step, *found))
@@ -212,9 +220,9 @@ def verify_files(files: Mapping[str, bytes], knowledge: Knowledge, keys: Iterabl
 # --- The files are those that were handed over --------------------------------------------------------------------
 
 
-def _files(case: _Case) -> _Outcome:
+def look_at_files(case: Case) -> StepOutcome:
     """All files are there that belong to a hand-off, the manifest lists them, and there are no others."""
-    if missing := [name for name in REQUIRED if name not in case.files]:
+    if missing := [name for name in case.required if name not in case.files]:
         return (Result.FAILED, Why.FILES_MISSING, ", ".join(missing))
     try:
         case.manifest = json.loads(case.files[MANIFEST])
@@ -229,19 +237,19 @@ def _files(case: _Case) -> _Outcome:
         return (Result.FAILED, Why.FILES_MISSING, ", ".join(name for name in missing if name.isprintable())[:200])
     if unlisted := sorted(here - set(listed)):
         return (Result.FAILED, Why.FILES_UNLISTED, ", ".join(unlisted))
-    return _GOOD if len(listed) == len(here) else (Result.FAILED, Why.MANIFEST_UNREADABLE)
+    return GOOD if len(listed) == len(here) else (Result.FAILED, Why.MANIFEST_UNREADABLE)
 
 
-def _hashes(case: _Case) -> _Outcome:
+def look_at_hashes(case: Case) -> StepOutcome:
     """Every file has the SHA-256 and the size that the manifest says."""
     for entry in case.manifest["files"]:
         data = case.files[entry["name"]]
         if entry.get("sha256") != hashlib.sha256(data).hexdigest() or entry.get("size") != len(data):
             return (Result.FAILED, Why.FILE_CHANGED, entry["name"])
-    return _GOOD
+    return GOOD
 
 
-def _custody(case: _Case) -> _Outcome:
+def _custody(case: Case) -> StepOutcome:
     """The chain of custody is unbroken and begins as the manifest says."""
     try:
         entries = custody.read(case.files[CUSTODY])
@@ -251,10 +259,10 @@ def _custody(case: _Case) -> _Outcome:
     if not custody.is_bound(case.files[CUSTODY], claim):
         return (Result.FAILED, Why.CUSTODY_OF_ANOTHER)
     later = len(entries) - case.manifest["custody"]["entries"]
-    return (Result.PASSED, Why.CUSTODY_CONTINUED, str(later)) if later else _GOOD
+    return (Result.PASSED, Why.CUSTODY_CONTINUED, str(later)) if later else GOOD
 
 
-def _signature(case: _Case) -> _Outcome:
+def look_at_signature(case: Case) -> StepOutcome:
     """The manifest is signed with one of the keys that were given."""
     declared = case.manifest.get("signer")
     if (signature := case.files.get(SIGNATURE)) is None:
@@ -279,7 +287,7 @@ def _signature(case: _Case) -> _Outcome:
 # --- What they say holds together ---------------------------------------------------------------------------------
 
 
-def _schema(case: _Case) -> _Outcome:
+def _schema(case: Case) -> StepOutcome:
     """report.json follows its schema, and the manifest says the same as it."""
     data, knowledge = case.files["report.json"], case.knowledge
     if _schema_version(data) > knowledge.schema_version:
@@ -294,7 +302,7 @@ def _schema(case: _Case) -> _Outcome:
     manifest = knowledge.manifest(case.report, listed, case.manifest["custody"])
     if knowledge.write_report(case.report) != data or manifest != case.files[MANIFEST]:
         return (Result.FAILED, Why.REPORT_NOT_AS_WRITTEN)
-    return _GOOD
+    return GOOD
 
 
 def _schema_version(data: bytes) -> int:
@@ -305,7 +313,7 @@ def _schema_version(data: bytes) -> int:
     return version if type(version) is int else 0
 
 
-def _renderings(case: _Case) -> _Outcome:
+def _renderings(case: Case) -> StepOutcome:
     """report.html and report.stix2 say what report.json says: made again from it, they are the same bytes."""
     if case.report is None:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
@@ -323,10 +331,10 @@ def _renderings(case: _Case) -> _Outcome:
     for name, data in expected.items():
         if case.files[name] != data:
             return (Result.FAILED, Why.RENDERING_DIFFERS, name)
-    return _GOOD
+    return GOOD
 
 
-def _indicator_sets(case: _Case) -> _Outcome:
+def _indicator_sets(case: Case) -> StepOutcome:
     """Every indicator set is one that the catalogue knows, and a finding names no other."""
     if case.report is None:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
@@ -337,10 +345,10 @@ def _indicator_sets(case: _Case) -> _Outcome:
         return (Result.FAILED, Why.SET_CLAIMS_WRONG)
     if unknown := sum(loaded.sha256 not in known for loaded in used):
         return (Result.NOT_DONE, Why.SETS_UNKNOWN, str(unknown))
-    return _GOOD
+    return GOOD
 
 
-def _sealed_evidence(case: _Case) -> _Outcome:
+def _sealed_evidence(case: Case) -> StepOutcome:
     """The sealed evidence is what the report committed itself to; only who can open it can tell."""
     if EVIDENCE not in case.files and case.report is not None and case.report.redaction.recipients > 0:
         return (Result.FAILED, Why.FILES_MISSING, EVIDENCE)
@@ -352,33 +360,33 @@ def _sealed_evidence(case: _Case) -> _Outcome:
         case.knowledge.unseal(case.files)
     except SpytriageError as error:
         return (Result.FAILED, Why.EVIDENCE_OF_ANOTHER, error.message)
-    return _GOOD
+    return GOOD
 
 
-def _tool(case: _Case) -> _Outcome:
+def _tool(case: Case) -> StepOutcome:
     """The version of spytriage is one that there is."""
     if case.report is None:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     if not case.own_version:
         return (Result.NOT_DONE, Why.OTHER_VERSION, case.report.tool.version[:40])
-    return _GOOD
+    return GOOD
 
 
-def _clock(case: _Case) -> _Outcome:
+def _clock(case: Case) -> StepOutcome:
     """The days are plausible: nothing lies in the future, and the consent was in force on the day of the check."""
     if case.report is None:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
     checked, consent = case.report.tool.checked_on, case.report.consent
     latest = max(entry.day for entry in custody.read(case.files[CUSTODY]))
-    if not _FIRST_DAY <= checked <= latest or latest - case.knowledge.today > _BEHIND:
+    if not _FIRST_DAY <= checked <= latest or latest - case.knowledge.today > BEHIND:
         return (Result.FAILED, Why.DAY_IMPLAUSIBLE, checked.isoformat())
     expired = consent.keep_until is not None and consent.keep_until < checked
-    if consent.given_on > checked + _BEHIND or expired or not consent.analyse:
+    if consent.given_on > checked + BEHIND or expired or not consent.analyse:
         return (Result.FAILED, Why.CONSENT_NOT_IN_FORCE)
-    return _GOOD
+    return GOOD
 
 
-def _consistency(case: _Case) -> _Outcome:
+def _consistency(case: Case) -> StepOutcome:
     """Outcome, coverage and findings do not contradict one another (a no-match with a gap does)."""
     if case.report is None:
         return (Result.NOT_DONE, Why.REPORT_NOT_READ)
@@ -389,7 +397,7 @@ def _consistency(case: _Case) -> _Outcome:
     demo = any(limit.id is LimitId.DEMO for limit in case.report.limits)
     if told != ([gaps] if gaps else []) or demo is not case.report.demo:
         return (Result.FAILED, Why.LIMITS_CONTRADICT)
-    return _GOOD
+    return GOOD
 
 
 def outcome_of(report: Report) -> Outcome:
@@ -404,12 +412,21 @@ def outcome_of(report: Report) -> Outcome:
     return Outcome.NO_MATCH
 
 
+def outcome_of_addendum(addendum: Addendum) -> Outcome:
+    """Return the outcome that a check with the newer sets would have had, as far as what was kept can tell."""
+    without = tuple(finding for finding in addendum.report.findings if not finding.indicators)
+    outcome = outcome_of(replace(addendum.report, findings=(*addendum.new, *addendum.still_there, *without)))
+    if outcome is Outcome.NO_MATCH and (addendum.left_out or addendum.depth is Depth.REPORT):
+        return Outcome.INCONCLUSIVE
+    return outcome
+
+
 # In the order of StepId; True: when the step fails, the files are not those that were handed over.
-_STEPS: Mapping[StepId, tuple[Callable[[_Case], _Outcome], bool]] = {
-    StepId.FILES: (_files, True),
-    StepId.HASHES: (_hashes, True),
+_STEPS: Mapping[StepId, tuple[Callable[[Case], StepOutcome], bool]] = {
+    StepId.FILES: (look_at_files, True),
+    StepId.HASHES: (look_at_hashes, True),
     StepId.CUSTODY: (_custody, True),
-    StepId.SIGNATURE: (_signature, True),
+    StepId.SIGNATURE: (look_at_signature, True),
     StepId.SCHEMA: (_schema, True),
     StepId.RENDERINGS: (_renderings, False),
     StepId.INDICATOR_SETS: (_indicator_sets, False),

@@ -142,6 +142,8 @@ class FileNotes:
         content = path.read_bytes()
         if path.suffix == ".pb":
             return content
+        if b"\0" in content and b"DUMP OF SERVICE " not in content:  # a disk reads what it lost as zeros
+            self._note_own(Reason.DAMAGED)
         try:
             content.decode("utf-8")
         except UnicodeDecodeError:

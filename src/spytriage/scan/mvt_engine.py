@@ -70,7 +70,7 @@ from spytriage.scan.fs_reading import FsReading
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT, Guard
 from spytriage.scan.layouts import Laid, Layouts
 from spytriage.scan.more_checks import MORE_CHECKS, More, spelt
-from spytriage.scan.observing import Aside, Recorder
+from spytriage.scan.observing import Aside, Cursor, Recorder
 from spytriage.scan.patching import Patched
 from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoFar, Refused, Run, Started
 from spytriage.scan.reading import Reading, plist_failures_noted
@@ -438,8 +438,20 @@ class Engine:
             finally:
                 module.results = results
 
+        def read(rows: Cursor) -> list[Any]:
+            results, module.results = module.results, []
+            try:
+                with _reading(module, rows):
+                    module.run()
+                return list(module.results)
+            except Exception:  # noqa: BLE001 (as above)
+                recorder.missed()
+                return []
+            finally:
+                module.results = results
+
         recorder.begin(name)
-        return Aside(lambda: module.results, look_at)
+        return Aside(lambda: module.results, look_at, read if name in _FETCHES_FIRST else None)
 
     def _as_read(
         self, name: str, reading: _Notes, state: CoverageState, records: int | None
@@ -574,7 +586,7 @@ def _filesystem_seams(reading: FsReading, laid: Laid) -> Iterator[None]:
             module.results = [{"path": path, "modified": _iso(time)} for path, time in _with_folders(laid.listing)]
 
     def process_shutdownlog(module: Any, content: str) -> None:
-        if not is_whole_shutdown_log(content):
+        if "\0" in content or not is_whole_shutdown_log(content):
             reading.note(Reason.DAMAGED)
         read_log(module, f"{content}\nSIGTERM: [0]\n")  # MVT drops who was there when a shutdown did not end
 
@@ -679,6 +691,21 @@ def _classify(error: Exception) -> tuple[CoverageState, Reason, str]:
             return unreadable, Reason.EXCEPTION, kind
         case _:
             return CoverageState.FAILED, Reason.EXCEPTION, kind if kind.isidentifier() else ""
+
+
+_FETCHES_FIRST = {"SMS", "ChromeFavicon"}  # all rows of the one query that they make, before they make a record
+
+
+@contextmanager
+def _reading(module: MVTModule, rows: Cursor) -> Iterator[None]:
+    """Have a module read these rows in the place of its database."""
+    stand_ins = {"_find_ios_database": lambda **_: None, "_open_sqlite_db": lambda *_: rows}
+    vars(module).update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del vars(module)[name]
 
 
 def _matches_nothing(module: MVTModule) -> bool:

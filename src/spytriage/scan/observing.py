@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -188,11 +189,30 @@ class Aside:
     Args:
         results: gives the list that a module adds its records to; anything else is left alone.
         look_at: takes some of them.
+        read: makes records of rows, for a module that fetches all rows before it makes the first record.
     """
 
-    def __init__(self, results: Callable[[], Any], look_at: Callable[[list[Any]], None]) -> None:
-        self._results, self._look_at = results, look_at
+    def __init__(
+        self,
+        results: Callable[[], Any],
+        look_at: Callable[[list[Any]], None],
+        read: Callable[[Cursor], list[Any]] | None = None,
+    ) -> None:
+        self._results, self._look_at, self._read = results, look_at, read
         self._records: list[Any] = []
+        self._rows = Cursor((), [])
+
+    def keep_row(self, description: Any, row: Any) -> bool:
+        """Put a row by until there are some to make records of; whether it was: else the module is to have it."""
+        if self._read is None:
+            return False
+        if description != self._rows.description:
+            self.look_at_rest()
+            self._rows.description = description
+        self._rows.rows.append(row)
+        if len(self._rows.rows) >= _RECORDS_AT_A_TIME:
+            self.look_at_rest()
+        return True
 
     def mark(self) -> int:
         """Return how many records there are before the module takes a row."""
@@ -211,9 +231,35 @@ class Aside:
 
     def look_at_rest(self) -> None:
         """Look at those that were not looked at yet."""
+        rows, self._rows = self._rows, Cursor(self._rows.description, [])
         records, self._records = self._records, []
+        if rows.rows and self._read:
+            records += self._read(rows)
         if records:
             self._look_at(records)
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Rows in the place of a database, a cursor and a query: whatever is asked, these are the answer."""
+
+    description: Any
+    rows: list[Any]
+
+    def cursor(self) -> Cursor:
+        """Return itself."""
+        return self
+
+    def execute(self, *_query: object) -> Cursor:
+        """Do nothing."""
+        return self
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the rows."""
+        return iter(self.rows)
 
 
 class _Watched(list[Any]):

@@ -425,6 +425,19 @@ def _require_sound_trailer(fp: BinaryIO) -> None:
     fp.seek(place)
 
 
+def _has_hole(content: Any) -> bool:
+    """Return whether a text in a property list has a NUL in it: a disk that lost a part of a file reads it as zeros."""
+    waiting, seen = [content], set[int]()  # one may hold itself
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            return True
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += [*value, *value.values()] if isinstance(value, dict) else value
+    return False
+
+
 @contextmanager
 def plist_failures_noted(reading: Reading) -> Iterator[None]:
     """Note every property list that does not parse while the block runs.
@@ -446,6 +459,8 @@ def plist_failures_noted(reading: Reading) -> Iterator[None]:
             raise
         if not isinstance(fp, BytesIO) or reading.reads_whole:
             reading.look_at(content)
+        if _has_hole(content):
+            reading.note_plist()
         return content
 
     plistlib.load = load  # type: ignore[assignment]

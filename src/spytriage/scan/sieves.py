@@ -101,7 +101,7 @@ class Rows:
                 links = self._matcher.shortened_links
                 if matters is None or matters(row):
                     yield row
-                elif self._aside is None:
+                elif self._aside is None or self._aside.keep_row(cursor.description, row):
                     self.held_back += 1
                 else:
                     mark = self._aside.mark()
