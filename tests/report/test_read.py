@@ -152,6 +152,7 @@ BOUNDARIES: tuple[Any, ...] = (
     None, True, False, -1, 0, 1, 10_000_001, 1_000_000_000, 2**63, 10**40, 0.0, 1.5, [], {}, "", "x", "x" * 81,
     "a\nb", "\x00", "\u202e", "\ud800", "0" * 64, "A" * 64, "F0", "F1", "F" + "9" * 30, "\u0661\u0662", "<script>",
     "0001-01-01", "9999-12-31", "2026-02-30", "20260504", "00:00:00", "24:00:00", "00:00", "23:59:60", "00:00:00.5",
+    "subdomain", "match", "ran", "low", "checked", "disabled", "demo", "other", "exact", "sets",  # words of elsewhere
 )  # fmt: skip
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PLACES = tuple(dict.fromkeys(places(json.loads(to_json(FULL)))))

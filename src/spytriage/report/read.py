@@ -134,12 +134,18 @@ def _addendum(content: _Json, report: Report) -> Addendum:
         withdrawn=tuple(known(finding) for finding in content["withdrawn"]),
         sets=tuple(_set({**_WHOLE_SET, **loaded}) for loaded in content["indicators"]["sets"]),
         depth=Depth(not_rechecked["depth"]),
-        not_kept_for=tuple(MatchRule(rule) for rule in not_rechecked["rules"]),
+        not_kept_for=tuple(_rule_not_kept(rule) for rule in not_rechecked["rules"]),
         left_out=tuple((CodeName(_is(str, entry["name"])), _at_least_one(entry["count"]))
                        for entry in not_rechecked["left_out"]),
         version=_plain(content["tool"]["version"]),
         rechecked_on=_day(content["tool"]["rechecked_on"]),
     )  # fmt: skip
+
+
+def _rule_not_kept(value: str) -> MatchRule:
+    if (rule := MatchRule(value)) is not MatchRule.LOOSE_URL_TEXT:
+        raise ValueError("what this rule compares is kept")
+    return rule
 
 
 def _new_finding(finding: _Json) -> RedactedFinding:
