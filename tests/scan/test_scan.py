@@ -344,7 +344,7 @@ class TestAWorkerThatBreaks:
         [
             ("Crashes", Reason.WORKER_DIED, "SIGSEGV"),
             ("Exits", Reason.WORKER_DIED, "exit 3"),
-            ("Hangs", Reason.TIMED_OUT, "after 5 s"),
+            ("Hangs", Reason.TIMED_OUT, "after 12 s"),
             ("EatsMemory", Reason.OUT_OF_MEMORY, ""),
             ("Chatters", Reason.TOO_MUCH_OUTPUT, ""),
             ("Lies", Reason.WORKER_DIED, "unreadable message"),

@@ -264,6 +264,26 @@ def test_a_zip_that_calls_an_entry_otherwise_in_its_list_is_told(tmp_path: Path,
         assert unpacker.altered is told
 
 
+@pytest.mark.parametrize("end", ["before", "behind"])
+def test_a_zip_whose_list_names_a_place_outside_the_file_is_told(tmp_path: Path, end: str) -> None:
+    path = zip_of(tmp_path / "a.zip", ("a.txt", b"x"))
+    data = path.read_bytes()
+    record = data.rindex(b"PK\x01\x02")
+    if end == "before":  # a list that begins later than it does is taken for one with something before the zip
+        place = data.rindex(b"PK\x05\x06") + 16
+        path.write_bytes(data[:place] + (record + 1000).to_bytes(4, "little") + data[place + 4 :])
+    else:
+        offset = record + 42
+        path.write_bytes(data[:offset] + b"\xfe\xff\xff\xff" + data[offset + 4 :])
+    unpacker = Unpacker(tmp_path / "in", ALL)
+
+    with suppress(RefusedError):
+        unpacker.zip(path)
+        assert unpacker.altered
+
+    assert inside(tmp_path) == {"a.zip"}
+
+
 def test_the_folders_and_names_of_an_honest_zip_are_as_listed(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.mkdir("folder") if hasattr(archive, "mkdir") else archive.writestr("folder/", "")

@@ -288,8 +288,11 @@ def _is_as_listed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     file = archive.fp
     if file is None:
         return False
-    file.seek(info.header_offset)
-    header = file.read(30)
+    try:
+        file.seek(info.header_offset)
+        header = file.read(30)
+    except (OSError, OverflowError):  # the list may name any place, also one before the file or past all files
+        return False
     if len(header) < 30 or not header.startswith(b"PK\x03\x04"):
         return False
     (length,) = struct.unpack_from("<H", header, 26)
