@@ -26,10 +26,12 @@ from spytriage.models import (
     Reason,
 )
 from spytriage.report import to_json
+from spytriage.report.addendum import render_addendum
 from spytriage.scan import protocol
 from spytriage.scan.refusals import Refusal
 from tests.fuzz import targets
 from tests.report import samples
+from tests.report.test_addendum import addendum_of
 from tests.review import handoffs
 
 _BUNDLE = {
@@ -237,6 +239,7 @@ _SEEDS: dict[str, Callable[[], Iterable[Any]]] = {
     "worker-message": _messages,
     "report": lambda: [to_json(handoffs.SMALL), to_json(samples.report(samples.Outcome.MATCH, samples.FINDINGS[:3],
                        modules=samples.modules()[:2]))],
+    "addendum": lambda: [render_addendum(addendum_of(samples.MATCH), None)["addendum.json"]],
     "handoff-zip": lambda: [targets.handoff.pack(dict.fromkeys(targets.handoff.REQUIRED, b"{}"))],
     "handoff-content": lambda: [_handed_over()],
     "custody": lambda: [_custody()],

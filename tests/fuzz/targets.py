@@ -42,6 +42,8 @@ from spytriage.models import (
 )
 from spytriage.redaction import load_policy, redact
 from spytriage.report import RENDERERS, from_json, to_json
+from spytriage.report.addendum import render_addendum
+from spytriage.report.read import addendum_from_json
 from spytriage.report.terminal import summary
 from spytriage.review import opinion, texts
 from spytriage.review import stix as review_stix
@@ -358,6 +360,12 @@ def _report(data: bytes, folder: Path) -> None:
     report = from_json(data)
     assert from_json(to_json(report)) == from_json(to_json(from_json(to_json(report))))
     _render(report)
+
+
+@_target(longest=32_768, is_json=True)
+def _addendum(data: bytes, folder: Path) -> None:
+    rendered = render_addendum(addendum_from_json(data, samples.MATCH), None)
+    assert render_addendum(addendum_from_json(rendered[handoff.ADDENDUM], samples.MATCH), None) == rendered
 
 
 def _render(report: Report, objects: Any = None) -> None:

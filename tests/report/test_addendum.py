@@ -13,10 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 from tests.report import samples
+from tests.report.test_read import places, with_anything_in
 
+from spytriage.errors import SpytriageError
 from spytriage.i18n import using_language
 from spytriage.models import Addendum, CodeName, Depth, MatchRule, Outcome, Report
 from spytriage.report.addendum import limits, render_addendum
+from spytriage.report.read import addendum_from_json
 
 SCHEMA: dict[str, Any] = json.loads(files("spytriage.report").joinpath("schema/addendum-1.json").read_text("utf-8"))
 
@@ -85,6 +88,25 @@ def test_the_schema_has_the_words_of_the_schema_of_a_report() -> None:
 def test_every_addendum_follows_its_schema(report: Report, depth: Depth) -> None:
     rendered = render_addendum(addendum_of(report, depth), "0123456789ABCDEF")
     jsonschema.validate(json.loads(rendered["addendum.json"]), SCHEMA, jsonschema.Draft202012Validator)
+
+
+_WRITTEN = render_addendum(addendum_of(samples.MATCH), None)["addendum.json"]
+
+
+@pytest.mark.parametrize("place", dict.fromkeys(places(json.loads(_WRITTEN))))
+def test_whatever_stands_in_any_place_of_an_addendum_is_refused_or_follows_the_schema_and_can_be_shown(
+    place: str,
+) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for changed in with_anything_in(place, _WRITTEN):
+        try:
+            addendum = addendum_from_json(changed, samples.MATCH)
+        except SpytriageError:
+            continue
+        rendered = render_addendum(addendum, None)
+        if rendered["addendum.json"] != _WRITTEN:
+            validator.validate(json.loads(rendered["addendum.json"]))
+            assert render_addendum(addendum_from_json(rendered["addendum.json"], samples.MATCH), None) == rendered
 
 
 def test_the_manifest_holds_the_digest_of_every_other_file() -> None:

@@ -127,7 +127,7 @@ def _addendum(content: _Json, report: Report) -> Addendum:
 
     return Addendum(
         report=report,
-        report_sha256=_plain(content["report"]["sha256"]),
+        report_sha256=_sha256(content["report"]["sha256"]),
         outcome=Outcome(content["outcome"]),
         new=tuple(_new_finding(finding) for finding in content["new"]),
         still_there=tuple(known(finding) for finding in content["still_there"]),
@@ -135,7 +135,7 @@ def _addendum(content: _Json, report: Report) -> Addendum:
         sets=tuple(_set({**_WHOLE_SET, **loaded}) for loaded in content["indicators"]["sets"]),
         depth=Depth(not_rechecked["depth"]),
         not_kept_for=tuple(MatchRule(rule) for rule in not_rechecked["rules"]),
-        left_out=tuple((CodeName(_is(str, entry["name"])), _count(entry["count"]))
+        left_out=tuple((CodeName(_is(str, entry["name"])), _at_least_one(entry["count"]))
                        for entry in not_rechecked["left_out"]),
         version=_plain(content["tool"]["version"]),
         rechecked_on=_day(content["tool"]["rechecked_on"]),
