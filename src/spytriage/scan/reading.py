@@ -169,16 +169,21 @@ class Reading:
             self._manifest = path if path.name == "Manifest.db" else self._manifest
             if is_damaged(place):
                 try:
-                    self._places[path] = self._files.scratch(place, lambda target: self._recover(place, target))
-                    self.note(Reason.PARTLY_RECOVERED)
+                    self._places[path] = self._files.scratch(place, lambda target: self._recover(path, place, target))
                 except UnavailableError as error:
                     self.note(error.reason)
-                except (sqlite3.Error, OSError):
+                except OSError:
                     self.note(Reason.DAMAGED)
         return self._places[path]
 
-    def _recover(self, place: Path, target: Path) -> None:
-        self._recovered += recover(place, target)
+    def _recover(self, path: Path, place: Path, target: Path) -> None:
+        """Write what can be read of a damaged database, or an empty one: most modules go on behind that to the next."""
+        try:
+            self._recovered += recover(place, target)
+            self.note(Reason.PARTLY_RECOVERED)
+        except sqlite3.Error:
+            self._databases.setdefault(path, _Database()).broke = True
+            target.write_bytes(b"")
 
     @contextmanager
     def looking_up(self) -> Iterator[None]:
