@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from spytriage.archives import DAMAGED, is_zip
+from spytriage.archives import DAMAGED, MAX_DIRECTORY_BYTES, directory_bytes, is_zip
 from spytriage.atomic import write_new_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -83,6 +83,8 @@ def _is_zip(path: Path) -> bool:
 def _candidates_of_zip(path: Path) -> Iterator[Candidate]:
     hint = _("Get the kit again from whoever made it, or import the .stix2 files themselves.")
     try:
+        if directory_bytes(path) > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its list of entries is larger than any kit")
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive, path)
             contents = {member.filename: _read_member(archive, member, path) for member in members}

@@ -23,7 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
-from spytriage.archives import DAMAGED
+from spytriage.archives import DAMAGED, MAX_DIRECTORY_BYTES, directory_bytes
 from spytriage.models import Reason
 from spytriage.scan.refusals import Refusal, RefusedError
 
@@ -35,16 +35,12 @@ MAX_TOTAL_BYTES = 8 << 30
 """All files that are unpacked from one archive."""
 MAX_RATIO = 250
 """Unpacked size by packed size; text of phones stays under 40, deflate can reach 1032."""
-MAX_DIRECTORY_BYTES = 256 << 20
-"""The list of entries at the end of a zip, which has to be held in memory."""
 MAX_NAME = 1000
 """Characters of an entry's name."""
 
 _RATIO_FROM = 16 << 20  # small files may be packed as tightly as they like
 _CHUNK = 1 << 20
 _BROKEN = (*DAMAGED, OSError)
-_END_OF_ZIP = b"PK\x05\x06"
-_END_OF_ZIP64 = b"PK\x06\x06"
 
 
 class Want(Enum):
@@ -256,7 +252,7 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         RefusedError: it is not.
     """
     try:
-        if _directory_bytes(path) > MAX_DIRECTORY_BYTES:
+        if directory_bytes(path) > MAX_DIRECTORY_BYTES:
             raise RefusedError(Refusal.TOO_LARGE)
         archive = zipfile.ZipFile(path)
     except _BROKEN as error:
@@ -265,19 +261,6 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         if len(archive.filelist) > MAX_ENTRIES:
             raise RefusedError(Refusal.TOO_LARGE)
         yield archive
-
-
-def _directory_bytes(path: Path) -> int:
-    """Return the size of a zip's list of entries, as its end says (APPNOTE.TXT, 4.3.14 and 4.3.16)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 70_000))
-        end = file.read()
-    if (place := end.rfind(_END_OF_ZIP64)) >= 0 and len(end) >= place + 48:
-        return int(struct.unpack_from("<Q", end, place + 40)[0])
-    if (place := end.rfind(_END_OF_ZIP)) >= 0 and len(end) >= place + 16:
-        return int(struct.unpack_from("<I", end, place + 12)[0])
-    return 0
 
 
 def _is_as_listed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:

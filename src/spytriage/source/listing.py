@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from spytriage.archives import DAMAGED
+from spytriage.archives import DAMAGED, MAX_DIRECTORY_BYTES, directory_bytes
 
 MAX_NAMES = 50_000
 """Names of a folder or of the beginning of a tar that are looked at."""
@@ -25,8 +25,6 @@ MAX_DEPTH = 6
 """Folders below the one that was given."""
 MAX_TAR_BYTES = 256 << 20
 """Unpacked bytes of a tar that are looked at."""
-MAX_ZIP_DIRECTORY = 256 << 20
-"""Bytes at the end of a zip that list its entries."""
 _MAGIC_BYTES = 600
 _UNUSABLE = (*DAMAGED, OSError)
 
@@ -108,23 +106,13 @@ def _walk(folder: Path) -> Iterator[str]:
 
 def _zip(path: Path) -> Listing:
     try:
-        if _zip_directory_bytes(path) > MAX_ZIP_DIRECTORY:
+        if directory_bytes(path) > MAX_DIRECTORY_BYTES:
             return Listing(path, "zip", damaged=True)
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.filename.endswith("/")]
             return Listing(path, "zip", tuple(map(_plain, names)))
     except _UNUSABLE:
         return Listing(path, "zip", damaged=True)
-
-
-def _zip_directory_bytes(path: Path) -> int:
-    """Return an upper bound for the size of a zip's list of entries: what stands before it is packed data."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 66_000))
-        tail = file.read()
-    place = tail.rfind(b"PK\x05\x06")
-    return int.from_bytes(tail[place + 12 : place + 16], "little") if place >= 0 else 0
 
 
 def _zip_head(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
