@@ -108,7 +108,7 @@ def test_a_text_browser_shows_the_outcome_first_and_each_contact_on_a_line_of_it
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     lines = [line.strip(" •") for line in done.stdout.splitlines()]
     order = [
-        texts.outcome_texts(Outcome.MATCH).headline,
+        texts.outcome_texts(Outcome.MATCH, samples.MATCH.source).headline,
         "What to do now",
         "Who can help",
         "What was checked",

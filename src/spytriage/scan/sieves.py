@@ -196,9 +196,11 @@ def _urls(matcher: Matcher, _: sqlite3.Connection) -> Judge:
     return judge
 
 
+# Each column with its table: on another iOS both may have one of the name.
 _REDIRECTS_FROM_HTTP = """
-    SELECT redirect_destination FROM history_visits JOIN history_items ON history_items.id = history_item
-    WHERE redirect_destination IS NOT NULL AND lower(substr(url, 1, 7)) = 'http://'
+    SELECT history_visits.redirect_destination
+    FROM history_visits JOIN history_items ON history_items.id = history_visits.history_item
+    WHERE history_visits.redirect_destination IS NOT NULL AND lower(substr(history_items.url, 1, 7)) = 'http://'
 """
 
 
