@@ -306,6 +306,30 @@ def test_a_row_that_mvt_passes_over_hides_nothing_that_it_finds(
     assert len(set(alerts)) == len(alerts)  # none is sent twice
 
 
+def test_a_page_that_only_resembles_an_indicator_hides_no_icon_that_is_one(
+    compare: Compare, ran: Callable[..., Ran], phone: Path
+) -> None:
+    bitmaps, pages = "favicon_bitmaps(id, icon_id, last_updated)", "icon_mapping(id, page_url, icon_id)"
+    fill(database_of(phone, CASES["ChromeFavicon"][0]), {
+        "favicons(id, url)": [(1000, "http://www.deep.invented-host.co.uk")],
+        bitmaps: [(1000, 1000, 0)],
+        pages: [(1000, b"\x04\x0bstreamtypedhttps://evil-invented.com/a", 1000)],
+    })  # fmt: skip
+
+    compare(phone, "ChromeFavicon", unharmed=False)
+    assert "deep.invented-host" in str(ran(phone, "ChromeFavicon", ours=True)[0])
+
+
+def test_two_tables_with_a_column_of_one_name_hide_no_visit(compare: Compare, phone: Path) -> None:
+    database = database_of(phone, CASES["SafariHistory"][0])
+    assert add_unharmed(database, "SafariHistory")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("ALTER TABLE history_visits ADD COLUMN url")
+        connection.commit()
+
+    assert compare(phone, "SafariHistory", unharmed=True).startswith("MVT went through")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(CASES))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -843,7 +843,11 @@ class _MatcherIndicators(Indicators):
         self.total_ioc_count = 1  # MVT gives modules no indicators when this is 0
 
     def _look_up(self, find: Callable[[object], Match | None], value: Any) -> IndicatorMatch | None:
-        return _as_mvt(find(self._spelt(value)))
+        match = find(self._spelt(value))
+        if match and match.rule.is_loose and not isinstance(value, str):
+            # MVT has no match here, and a module that asks for one thing after the other would go no further.
+            return None
+        return _as_mvt(match)
 
     def _spelt(self, value: Any) -> str | None:
         text = spelt(value)
