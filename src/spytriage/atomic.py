@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -126,7 +125,7 @@ def _unfinished(parent: Path, make: Callable[[Path], int]) -> Iterator[tuple[Pat
         OSError: it cannot be made.
     """
     _sweep(parent)
-    path = parent / f"{_PREFIX}{secrets.token_hex(8)}"
+    path = parent / f"{_PREFIX}{os.urandom(8).hex()}"
     with undone(partial(_remove, path)):
         descriptor = make(path)
         try:

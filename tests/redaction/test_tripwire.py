@@ -8,6 +8,7 @@ import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Iterator
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -112,3 +113,18 @@ def test_words_of_the_report_are_rendered_only_as_far_as_they_are_needed() -> No
     for _time in range(2):
         wire.inspect({"report.md": b"published words"})
     assert len(asked) == 1
+
+
+def inspect(secret: str, output: str) -> None:
+    wire = Tripwire.make([Secret("Manifest.status_changed", secret)], published=[], fixed=[], digests=[])
+    wire.inspect({"report.json": output.encode()})
+
+
+def test_a_number_of_the_report_is_no_part_of_a_time_on_the_phone() -> None:
+    inspect("2024-08-31 21:11:12.000000", '"offset_seconds": 1200000, "count": 4')
+
+
+@pytest.mark.parametrize("output", ["call 12025550100", '"count": 2025550100, '])
+def test_a_number_of_the_phone_trips_however_it_is_spaced(output: str) -> None:
+    with pytest.raises(SpytriageError):
+        inspect("1 (202) 555-0100", output)

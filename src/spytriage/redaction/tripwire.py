@@ -95,9 +95,8 @@ def _views(text: str) -> Iterator[str]:
         plain.add(_ESCAPE.sub(_unescaped, text).replace('\\"', '"').replace("\\/", "/").replace("\\n", " "))
     for one in plain:
         yield _normal(one)
-    numbers = " ".join(_digits(found.group()) for found in _NUMBER.finditer(text))
-    if numbers:
-        yield numbers
+    for found in _NUMBER.finditer(text):
+        yield _digits(found.group())  # alone: with a blank before it, seven digits would do
     hidden = [
         *map(_spelt_base64, dict.fromkeys(_BASE64.findall(text))),
         *map(_spelt_hex, dict.fromkeys(_HEX.findall(text))),

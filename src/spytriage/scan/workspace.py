@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -86,7 +85,7 @@ def _locked_folder(parents: list[Path]) -> Iterator[tuple[Path, int]]:
 def _new_folder(parents: list[Path], end: ExitStack) -> tuple[Path, int]:
     for parent in parents:
         with ExitStack() as failing:
-            folder = parent / f"{_PREFIX}{secrets.token_hex(8)}"
+            folder = parent / f"{_PREFIX}{os.urandom(8).hex()}"
             failing.enter_context(undone(partial(_remove, folder)))
             try:
                 folder.mkdir(mode=0o700)
