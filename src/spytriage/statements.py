@@ -236,7 +236,7 @@ _OUTCOMES: Mapping[Outcome, Callable[[SourceText], OutcomeText]] = {
     Outcome.INCONCLUSIVE: lambda of: OutcomeText(
         headline=deferred("This check cannot give an answer."),
         meaning=deferred(
-            "Nothing was found in what could be checked, but something that should have been checked was "
+            "No known traces were found in what could be checked, but something that should have been checked was "
             "not. The coverage table says what, and why."
         ),
         not_meaning=deferred(

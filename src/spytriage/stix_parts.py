@@ -9,7 +9,7 @@ import uuid
 from datetime import date
 from typing import Any
 
-from spytriage.models import Tlp
+from spytriage.models import IndicatorType, Tlp
 
 TLP_MARKINGS = {
     Tlp.CLEAR: "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
@@ -18,6 +18,24 @@ TLP_MARKINGS = {
     Tlp.AMBER_STRICT: "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
     Tlp.RED: "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
+
+PATHS = {
+    IndicatorType.DOMAIN: "domain-name:value",
+    IndicatorType.IP_ADDRESS: "ipv4-addr:value",
+    IndicatorType.URL: "url:value",
+    IndicatorType.PROCESS: "process:name",
+    IndicatorType.EMAIL: "email-addr:value",
+    IndicatorType.FILE_NAME: "file:name",
+    IndicatorType.FILE_PATH: "file:path",
+    IndicatorType.FILE_MD5: "file:hashes.MD5",
+    IndicatorType.FILE_SHA1: "file:hashes.'SHA-1'",
+    IndicatorType.FILE_SHA256: "file:hashes.'SHA-256'",
+    IndicatorType.APP_ID: "app:id",
+    IndicatorType.APP_CERTIFICATE: "app:cert.sha256",
+    IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
+    IndicatorType.ANDROID_PROPERTY: "android-property:name",
+}
+"""What an indicator of each type compares, as published sets of spyware write it; an IPv6 address has its own."""
 
 _NAMESPACE = uuid.UUID("6d2f5d39-2f3f-4d3c-9a3a-0c3d1b3a4a52")  # made once at random, for our name-based ids
 

@@ -16,24 +16,9 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import value_problem
 from spytriage.models import IndicatorType
+from spytriage.stix_parts import PATHS
 
 _NAMESPACE = uuid.UUID("565693f2-2282-4986-90f6-925ae1aa50b1")  # drawn once; another one would change every id
-_KEYS = {
-    IndicatorType.DOMAIN: "domain-name:value",
-    IndicatorType.IP_ADDRESS: "ipv4-addr:value",
-    IndicatorType.URL: "url:value",
-    IndicatorType.PROCESS: "process:name",
-    IndicatorType.EMAIL: "email-addr:value",
-    IndicatorType.FILE_NAME: "file:name",
-    IndicatorType.FILE_PATH: "file:path",
-    IndicatorType.FILE_MD5: "file:hashes.MD5",
-    IndicatorType.FILE_SHA1: "file:hashes.'SHA-1'",
-    IndicatorType.FILE_SHA256: "file:hashes.'SHA-256'",
-    IndicatorType.APP_ID: "app:id",
-    IndicatorType.APP_CERTIFICATE: "app:cert.sha256",
-    IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
-    IndicatorType.ANDROID_PROPERTY: "android-property:name",
-}
 _Kind = TypeVar("_Kind")
 _TYPES = {kind.value: kind for kind in IndicatorType}
 
@@ -178,7 +163,7 @@ def pattern_of(kind: IndicatorType, value: str) -> str:
     >>> pattern_of(IndicatorType.PROCESS, "o'hare")
     "[process:name = 'o\\'hare']"
     """
-    key = "ipv6-addr:value" if kind is IndicatorType.IP_ADDRESS and ":" in value else _KEYS[kind]
+    key = "ipv6-addr:value" if kind is IndicatorType.IP_ADDRESS and ":" in value else PATHS[kind]
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"[{key} = '{escaped}']"
 

@@ -19,33 +19,21 @@ from typing import Any
 
 from spytriage.jsontext import is_nested_beyond
 from spytriage.models import IndicatorType
+from spytriage.stix_parts import PATHS
 
 DEEPEST_OBJECT = 32
 """How deep lists and objects may lie in one another in a published object; published ones reach 4."""
 _LARGEST_OBJECT = 64 * 1024  # bytes; published ones have hundreds
 
-PATHS = {
-    IndicatorType.DOMAIN: "domain-name:value",
-    IndicatorType.URL: "url:value",
-    IndicatorType.PROCESS: "process:name",
-    IndicatorType.EMAIL: "email-addr:value",
-    IndicatorType.FILE_NAME: "file:name",
-    IndicatorType.FILE_PATH: "file:path",
-    IndicatorType.FILE_MD5: "file:hashes.MD5",
-    IndicatorType.FILE_SHA1: "file:hashes.'SHA-1'",
-    IndicatorType.FILE_SHA256: "file:hashes.'SHA-256'",
-    IndicatorType.APP_ID: "app:id",
-    IndicatorType.CONFIGURATION_PROFILE: "configuration-profile:id",
-    IndicatorType.ANDROID_PROPERTY: "android-property:name",
-}
-"""Where STIX keeps what an indicator names. The last three are the paths that published spyware sets use."""
+# The others have several paths, and the library decides about them.
+_PLAIN = {kind: PATHS[kind] for kind in PATHS if kind not in {IndicatorType.IP_ADDRESS, IndicatorType.APP_CERTIFICATE}}
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _HEX_DIGITS = {IndicatorType.FILE_MD5: 32, IndicatorType.FILE_SHA1: 40, IndicatorType.FILE_SHA256: 64}
 _COMPARISONS = "|".join(
     rf"{re.escape(path)} ?= ?'"
     + (f"[0-9a-f]{{{_HEX_DIGITS[kind]}}}'" if kind in _HEX_DIGITS else r"[^'\\\x00-\x1f\x7f]+'")
-    for kind, path in PATHS.items()
+    for kind, path in _PLAIN.items()
 )
 
 

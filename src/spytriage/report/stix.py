@@ -25,9 +25,9 @@ from spytriage.models import (
     Report,
 )
 from spytriage.report.arrange import in_order
-from spytriage.report.published import PATHS, as_published
+from spytriage.report.published import as_published
 from spytriage.report.wire import to_json
-from spytriage.stix_parts import common_properties, identity, instant, marking, stix_id
+from spytriage.stix_parts import PATHS, common_properties, identity, instant, marking, stix_id
 
 _MOST_CONFIDENCE = 50  # of 100: an automatic match that no person has looked at
 _MOST_SEEN = 999_999_999  # the largest count that STIX allows
