@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,12 @@ def folder(tmp_path: Path) -> Path:
 
 def page(folder: Path) -> str:
     made = pages.environment(folder, {"shown": shown}, word="<b>")
-    return f"{type(made.loader).__name__}: {made.get_template('page.jinja').render()}"
+    text = f"{type(made.loader).__name__}: {made.get_template('page.jinja').render()}"
+    # Jinja's loader leaves a weak reference in sys.modules, which hypothesis looks through in the tests after this one:
+    # it must not die while hypothesis does so.
+    del made
+    gc.collect()
+    return text
 
 
 def test_compiled_templates_say_what_the_templates_say(folder: Path) -> None:

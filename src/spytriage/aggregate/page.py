@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spytriage.aggregate.cases import NOT_GIVEN, LeftOut
 from spytriage.aggregate.tables import DIMENSIONS, Cell, Statistics
@@ -16,8 +16,11 @@ from spytriage.finding_kinds import Trace
 from spytriage.i18n import _, current_language, deferred, direction, language_tag, ngettext
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
-from spytriage.pages import environment
+from spytriage.pages import environment, styled
 from spytriage.text import printable, spreadsheet_cell
+
+if TYPE_CHECKING:
+    import jinja2
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLUMNS = ("measure", "item", "dimension", "value", "count")
@@ -79,26 +82,24 @@ def to_csv(statistics: Statistics) -> bytes:
 
 def to_html(statistics: Statistics) -> bytes:
     """Return aggregate.html in the current language."""
-    style = (_TEMPLATES / "aggregate.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = (
-        environment(_TEMPLATES, {}, _=_, ngettext=ngettext)
-        .get_template("aggregate.html.jinja")
-        .render(
-            language=language_tag(current_language()),
-            direction=direction(current_language()),
-            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-            style=style,
-            k=statistics.k,
-            phones=statistics.counts.get(Cell("phones")),
-            matched=statistics.counts.get(Cell("outcome", Outcome.MATCH)),
-            people=statistics.counts.get(Cell("people")),
-            people_matched=statistics.counts.get(Cell("people", Outcome.MATCH)),
-            sections=[(_(title), list(_tables(statistics, measure))) for measure, title in _MEASURES.items()],
-            left_out=[(_(_LEFT_OUT[reason]), number) for reason, number in sorted(statistics.left_out.items())],
-        )
-    )
-    return page.encode()
+    page = _environment().get_template("aggregate.html.jinja")
+    return page.render(
+        language=language_tag(current_language()),
+        direction=direction(current_language()),
+        **styled(_TEMPLATES / "aggregate.css"),
+        k=statistics.k,
+        phones=statistics.counts.get(Cell("phones")),
+        matched=statistics.counts.get(Cell("outcome", Outcome.MATCH)),
+        people=statistics.counts.get(Cell("people")),
+        people_matched=statistics.counts.get(Cell("people", Outcome.MATCH)),
+        sections=[(_(title), list(_tables(statistics, measure))) for measure, title in _MEASURES.items()],
+        left_out=[(_(_LEFT_OUT[reason]), number) for reason, number in sorted(statistics.left_out.items())],
+    ).encode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return environment(_TEMPLATES, {}, _=_, ngettext=ngettext)
 
 
 def _tables(statistics: Statistics, measure: str) -> Iterator[_Table]:

@@ -7,8 +7,6 @@ Its first page is for the person; what follows is for whoever examines the case.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
@@ -18,7 +16,7 @@ from spytriage.artefacts import artefact_of
 from spytriage.finding_kinds import KINDS
 from spytriage.i18n import current_language, current_languages, direction, language_tag
 from spytriage.models import Limit, LimitId, Report
-from spytriage.pages import environment
+from spytriage.pages import environment, styled
 from spytriage.report.arrange import by_state, can_be_right, foremost_limits, parts, shown, timeline
 from spytriage.report.help_lines import ENDONYMS, help_lines
 from spytriage.report.pictures import timeline_picture
@@ -81,16 +79,13 @@ def _page(report: Report, most: int) -> bytes:
 def render_page(template: str, **values: object) -> bytes:
     """Return a page that holds its style and allows nothing else, in the languages in use."""
     language = current_language()
-    style = (_TEMPLATES / "report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = _environment().get_template(template)
     return page.render(
         language=language_tag(language),
         direction=direction(language),
         languages=",".join(current_languages()),
         bilingual=len(current_languages()) > 1,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
+        **styled(_TEMPLATES / "report.css"),
         **values,
     ).encode()
 
