@@ -212,7 +212,8 @@ def _own_words(request: Check, findings: Sequence[Finding], report: Report) -> I
     labels = (artefact_of(module).label for module in request.policy.modules)
     fields = (field for module in request.policy.modules for field in request.policy.rules_for(module))
     codes = (f' "{word}"' for word in dict.fromkeys((*MatchRule, *Fact, *Term, *labels, *fields)))  # as report.json has
-    yield "\n".join((*_days(findings, request.policy), *every_message(), *contacts, *codes))
+    yield "\n".join((*_days(findings, request.policy), *contacts, *codes))
+    yield "\n".join(every_message())
     reference = _reference(report, request.policy)
     yield from _everywhere_else(reference).values()
     yield from render(reference, request.index.objects).values()
