@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from spytriage import i18n, pipeline, release
+from spytriage.cli.deliver import check_and_deliver
 from spytriage.consent import Grant
 from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_recipients
@@ -41,6 +42,7 @@ from spytriage.models import (
     RedactedFinding,
     Report,
     ScanResult,
+    Tlp,
 )
 from spytriage.pipeline import Check, check
 from spytriage.redaction import POLICIES, load_policy
@@ -408,6 +410,17 @@ def test_the_tripwire_reads_every_output_in_every_encoding(
     else:
         monkeypatch.setattr(folder, output, leak(getattr(folder, output)))
     assert_stopped(tmp_path)
+
+
+@pytest.mark.parametrize(("quiet", "as_json"), [(False, False), (True, False), (False, True)])
+def test_the_tripwire_reads_a_summary_when_the_terminal_will_show_it(
+    written_phone: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool, as_json: bool
+) -> None:
+    read = []
+    monkeypatch.setattr(release.Tripwire, "inspect", lambda _self, outputs: read.append("terminal" in outputs))
+    request = Check(written_phone[0], load([data_file("demo.stix2")]), consent(Grant.ANALYSE), DAY, KEY)
+    check_and_deliver(request, tmp_path / "report", as_json=as_json, quiet=quiet, tlp=Tlp.RED, signer=None)
+    assert read == [not quiet and not as_json]
 
 
 @pytest.mark.slow

@@ -53,9 +53,16 @@ _EXCEPTION_NAME = re.compile(r"[A-Za-z]+(Error|Exception|Warning|Exit)")
 
 
 def release(
-    request: Check, examined: Examined, folder: Path, signer: Signer | None = None
+    request: Check, examined: Examined, folder: Path, signer: Signer | None = None, *, on_terminal: bool = True
 ) -> tuple[Report, tuple[Path, ...]]:
     """Write the report of a check, with evidence and signature when they were asked for.
+
+    Args:
+        request: what was asked for.
+        examined: what came of it.
+        folder: where to write to.
+        signer: signs the report.
+        on_terminal: whether the terminal will show a summary, too.
 
     Returns:
         The report as it was written (with commitments, when evidence was sealed) and its files, report.json first.
@@ -69,7 +76,7 @@ def release(
 
     def inspect(outputs: Mapping[str, bytes]) -> None:
         known = replace(tripwire, digests=tripwire.digests | _of_custody(outputs[CUSTODY]))
-        known.inspect({**outputs, **_everywhere_else(report)})
+        known.inspect({**outputs, **_everywhere_else(report, on_terminal=on_terminal)})
 
     return report, write_report(report, request.index.objects, folder, inspect=inspect, seal=seal, signer=signer)
 
@@ -81,12 +88,10 @@ def _of_custody(log: bytes) -> set[str]:
     return {line[name] for line in lines for name in ("digest", "above")}
 
 
-def _everywhere_else(report: Report) -> dict[str, bytes]:
+def _everywhere_else(report: Report, *, on_terminal: bool = True) -> dict[str, bytes]:
     """Return what is not written with the report, but shown, or made of it later by `spytriage report render`."""
-    return {
-        "terminal": _on_terminal(report),
-        **{f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "timesketch", "jsonl")},
-    }
+    shown = {"terminal": _on_terminal(report)} if on_terminal else {}
+    return shown | {f"report.{name}": RENDERERS[name](report) for name in ("md", "csv", "timesketch", "jsonl")}
 
 
 _Seal = Callable[[bytes], dict[str, bytes]]
@@ -212,7 +217,8 @@ def _own_words(request: Check, findings: Sequence[Finding], report: Report) -> I
     labels = (artefact_of(module).label for module in request.policy.modules)
     fields = (field for module in request.policy.modules for field in request.policy.rules_for(module))
     codes = (f' "{word}"' for word in dict.fromkeys((*MatchRule, *Fact, *Term, *labels, *fields)))  # as report.json has
-    yield "\n".join((*_days(findings, request.policy), *every_message(), *contacts, *codes))
+    yield "\n".join((*_days(findings, request.policy), *contacts, *codes))
+    yield "\n".join(every_message())
     reference = _reference(report, request.policy)
     yield from _everywhere_else(reference).values()
     yield from render(reference, request.index.objects).values()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tld.utils
 
 from spytriage.artefacts import ARTEFACTS
 from spytriage.scan import layouts, mvt_stand_ins, supervisor
@@ -234,6 +235,13 @@ def test_what_is_stood_in_for_is_used_by_nothing_that_a_check_calls(mvt: dict[st
     }  # fmt: skip
     assert users == {"show_alerts_brief", "show_disable_adb_warning", "show_support_message", "update_tld_names"}
     assert "self.show_" not in mvt["run"]
+
+
+def test_the_list_of_public_suffixes_has_the_same_lines_however_it_is_opened() -> None:
+    assert 'codecs_open(local_path, "r", encoding="utf8")' in inspect.getsource(tld.utils)
+    path = Path(tld.utils.project_dir(tld.utils.MozillaTLDSourceParser.local_path))
+    with path.open(encoding="utf8") as lines:
+        assert list(lines) == path.read_text("utf8").splitlines(keepends=True)  # as codecs parts them
 
 
 def test_only_the_engine_imports_mvt() -> None:

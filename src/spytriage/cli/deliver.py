@@ -31,7 +31,7 @@ def check_and_deliver(
     with shown_progress(quiet=quiet or as_json) as progress:
         examined = check(replace(request, output=output), progress)
     examined = replace(examined, report=replace(examined.report, tlp=tlp, signer=signer.id if signer else None))
-    report, files = release(request, examined, output, signer)
+    report, files = release(request, examined, output, signer, on_terminal=not (quiet or as_json))
     try:
         _show(report, files[0], output, as_json=as_json, quiet=quiet)
     except (OSError, KeyboardInterrupt, SystemExit):  # rich ends the program when a pipe breaks

@@ -77,10 +77,13 @@ class _BarProgress:
 @contextmanager
 def shown_progress(*, quiet: bool) -> Iterator[Progress]:
     """Show a bar on standard error when it is a terminal."""
+    if quiet:  # without rich, which takes its time to import
+        yield SilentProgress()
+        return
     from rich.console import Console
 
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if not console.is_terminal:
         yield SilentProgress()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -33,6 +33,9 @@ from spytriage.redaction.policy import Policy
 GRAM = 8
 """Characters in a row that sealed records and outputs must not share."""
 
+_STEP = 3
+_PART = GRAM - _STEP + 1  # a gram holds one part that begins at a multiple of the step, wherever it stands
+
 _COUNT = re.compile(r"\d+|\{\w+\}|%\(\w+\)[ds]")
 _MOST_COUNT_DIGITS = 3  # in a gram: a date or a telephone number has more
 _FEWEST_ALPHANUMERICS = 4  # of a gram: rows of spaces or dashes are nobody's
@@ -164,19 +167,31 @@ def _spelt(data: bytes) -> list[str]:
     return [part for text in texts for part in re.split(r"[\ufffd\x00-\x1f]+", text) if len(part) >= GRAM]
 
 
-def _grams(texts: Iterable[str], among: Collection[str] | None = None) -> set[str]:
-    """Return the grams of texts that are much alike, as the views of one output are.
+def _stretches(texts: Iterable[str]) -> set[str]:
+    """Return what texts that are much alike, as the views of one output are, consist of.
 
-    They share most of their stretches, and each one is cut up once: with as much of what follows it as a gram that
+    They share most of it, so that each stretch is looked at once: with as much of what follows it as a gram that
     begins in it reaches into.
-
-    Args:
-        texts: what to cut up.
-        among: leave out what is not among these.
     """
-    stretches = {text[found.start() : found.end() + GRAM - 1] for text in texts for found in _STRETCH.finditer(text)}
-    grams = (text[start : start + GRAM] for text in stretches for start in range(len(text) - GRAM + 1))
-    return set(grams) if among is None else {gram for gram in grams if gram in among}
+    return {text[found.start() : found.end() + GRAM - 1] for text in texts for found in _STRETCH.finditer(text)}
+
+
+def _grams(texts: Iterable[str]) -> set[str]:
+    """Return the grams of texts."""
+    return {part[start : start + GRAM] for part in _stretches(texts) for start in range(len(part) - GRAM + 1)}
+
+
+def _shared(texts: Iterable[str], grams: Collection[str]) -> set[str]:
+    """Return those of some grams that occur in texts; it looks at every third place for part of one first."""
+    parts = {gram[start : start + _PART] for gram in grams for start in range(_STEP)}
+    return {
+        gram
+        for stretch in (_stretches(texts) if grams else ())
+        for place in range(0, len(stretch) - _PART + 1, _STEP)
+        if stretch[place : place + _PART] in parts
+        for start in range(max(0, place - _STEP + 1), place + 1)
+        if (gram := stretch[start : start + GRAM]) in grams
+    }
 
 
 def _counts_alike(text: str) -> str:
@@ -187,6 +202,17 @@ def _counts_alike(text: str) -> str:
 def _is_words_and_a_count(gram: str, sentences: str) -> bool:
     """Return whether a gram is part of a sentence of the report with another count in it, such as "8 more f"."""
     return sum(map(str.isdigit, gram)) <= _MOST_COUNT_DIGITS and _counts_alike(gram) in sentences
+
+
+def _not_said(grams: set[str], words: str) -> set[str]:
+    """Return those of some grams that some words of the report do not explain."""
+    plain = _normal(words)
+    left = {gram for gram in grams if gram not in plain}  # mostly none, and the other views are spared
+    if left:
+        sentences = _counts_alike(plain)
+        left -= _shared(_views(words), left)
+        left = {gram for gram in left if not _is_words_and_a_count(gram, sentences)}
+    return left
 
 
 def _telling(gram: str) -> bool:
@@ -239,10 +265,11 @@ class _Shape:
 SHAPES: tuple[_Shape, ...] = (
     _Shape(
         "telephone-number",
-        re.compile(r"[+＋][\s(]{0,2}\d(?:[\s().\-/]{0,2}\d){6,14}|(?<![\d.])00[1-9]\d{8,13}(?!\d)"),
+        re.compile(r"[+＋][\s(]{0,2}\d(?:[\s().\-/]{0,2}\d){6,14}"),
         _is_telephone_number,
         spans_lines=True,
     ),
+    _Shape("telephone-number", re.compile(r"(?<![\d.])00[1-9]\d{8,13}(?!\d)"), _is_telephone_number),
     _Shape("e-mail-address", re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")),
     _Shape("imei", re.compile(r"(?<![\w.])\d{2}[- ]?\d{6}[- ]?\d{6}[- ]?\d(?![\w.])"), _is_imei),
     _Shape("iccid", re.compile(r"(?<!\w)89\d{16,18}(?!\w)")),
@@ -351,18 +378,16 @@ class Tripwire:
 
     def _check_sealed_texts(self, texts: Mapping[str, str]) -> None:
         sealed = [secret for secret in self.secrets if len(secret.text) >= GRAM]
-        shared = _grams(_views_of(texts.values()), _grams(_views_of(secret.text for secret in sealed)))
+        shared = _shared(_views_of(texts.values()), _grams(_views_of(secret.text for secret in sealed)))
         found = set(filter(_telling, shared))
-        found -= _grams(_views(self.published), found)
+        found -= _shared(_views(self.published), found)
         for words in self.fixed if found else ():
-            sentences = _counts_alike(_normal(words))
-            found = {gram for gram in found if not _is_words_and_a_count(gram, sentences)}
-            found -= _grams(_views(words), found)
+            found = _not_said(found, words)
             if not found:
                 break  # before more words are rendered
-        for secret in sealed:
+        for secret in sealed if found else ():
             for gram in sorted(found & _grams(_views(secret.text))):
-                output = next(name for name, text in texts.items() if _grams(_views(text), {gram}))
+                output = next(name for name, text in texts.items() if _shared(_views(text), {gram}))
                 raise _tripped(output, secret.field, "sealed-text")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.console import Group as Lines
+from rich.segment import SegmentLines
 from rich.table import Table
 from rich.text import Text
 
@@ -47,10 +48,10 @@ def print_summary(report: Report, output: Path | None, console: Console) -> None
         console: where to.
     """
     for groups, limits in _ROOM:
-        told = summary(report, output, groups, limits)
-        if len(console.render_lines(told)) <= _LINES:
+        lines = console.render_lines(summary(report, output, groups, limits), pad=False)
+        if len(lines) <= _LINES:
             break
-    console.print(told)
+    console.print(SegmentLines(lines, new_lines=True))
 
 
 def summary(report: Report, output: Path | None, groups: int = 8, limits: int = 2) -> RenderableType:

@@ -58,6 +58,8 @@ def stood_in() -> Iterator[None]:
     finally:
         for name in for_now:
             del sys.modules[name]
+    # What codecs opens is read by Python, line by line: the list of public suffixes takes twice as long.
+    vars(sys.modules["tld.utils"])["codecs_open"] = open
 
 
 def _module(name: str, names: Mapping[str, Any]) -> ModuleType:
