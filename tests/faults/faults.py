@@ -194,6 +194,40 @@ def layouts(database: bytes) -> Iterator[tuple[str, bytes]]:
         f'UPDATE "{table}" SET "{column}" = CAST(x\'ff\' || CAST("{column}" AS BLOB) AS TEXT)'
         for table, columns in found.items() for column in _with_planted(database, table, columns)
     ))  # fmt: skip
+    for fault, text in _WITH_NULS.items():
+        yield fault, _after(database, *(
+            f'UPDATE "{table}" SET "{column}" = {text.format(column)} WHERE typeof("{column}") = \'text\''
+            for table, columns in found.items() for column in _with_planted(database, table, columns)
+        ))  # fmt: skip
+    yield from _made_up(database)
+
+
+_WITH_NULS = {
+    "text behind a NUL": 'char(0) || "{}"',
+    "text with a NUL in it": "replace(\"{}\", 'example', 'example' || char(0) || 'x')",
+    "text with a hole of zeros": "replace(replace(\"{}\", 'demo', char(0, 0, 0, 0)), 'a', char(0))",
+}
+
+
+def _made_up(database: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give databases that work out what a table of the phone holds."""
+    views, columns_made = [], []
+    for table, columns in tables(database).items():
+        if planted := _with_planted(database, table, columns):
+            hidden = " OR ".join(
+                f"CAST(\"{column}\" AS TEXT) LIKE '%{word}%'" for column in planted for word in _PLANTED
+            )
+            views += [
+                f'ALTER TABLE "{table}" RENAME TO "{table}_behind_it"',
+                f'CREATE VIEW "{table}" AS SELECT rowid, * FROM "{table}_behind_it" WHERE ({hidden}) IS NOT TRUE',
+            ]
+            for column in planted:
+                columns_made += [
+                    f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO "{column}_behind_it"',
+                    f'ALTER TABLE "{table}" ADD COLUMN "{column}" GENERATED ALWAYS AS (NULL) VIRTUAL',
+                ]
+    yield "tables that are views", _after(database, *views)
+    yield "columns that are generated", _after(database, *columns_made)
 
 
 def _with_planted(database: bytes, table: str, columns: list[str]) -> list[str]:

@@ -76,7 +76,7 @@ from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoF
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
-from spytriage.scan.sieves import Rows, links_in_rich_text
+from spytriage.scan.sieves import Rows, has_hole, links_in_rich_text
 from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
@@ -851,7 +851,7 @@ class _MatcherIndicators(Indicators):
 
     def _spelt(self, value: Any) -> str | None:
         text = spelt(value)
-        if text is None and value is not None:
+        if (text is None and value is not None) or has_hole((value,)):
             self._reading.note(Reason.DAMAGED)
         return text
 

@@ -95,7 +95,8 @@ class Reading:
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
         unread = [database.problem for database in self._databases.values()]
-        self.problems = self._own_problems + [problem for problem in unread if problem]
+        holes = [Reason.DAMAGED] if self.rows and self.rows.holes else []
+        self.problems = self._own_problems + holes + [problem for problem in unread if problem]
 
     @property
     def widened(self) -> bool:
@@ -160,6 +161,7 @@ class Reading:
             connection.database = self._databases.setdefault(path, _Database())
             connection.rows = self.rows
             connection.wider = self._wider
+            connection.watch_for_made_up(connection.database)
         return connection
 
     def _sound(self, path: Path, place: Path) -> Path:
@@ -252,12 +254,38 @@ class _Database:
         return Reason.DAMAGED
 
 
+_MADE_UP = """
+    SELECT name, NULL FROM sqlite_master
+    WHERE type = 'view' OR (coalesce(rootpage, 0) = 0 AND sql NOT LIKE 'CREATE TRIGGER%')
+    UNION ALL SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_xinfo(tables.name) AS columns
+    WHERE tables.type = 'table' AND tables.rootpage > 0 AND columns.hidden IN (2, 3)
+"""
+
+
 class TrackedConnection(sqlite3.Connection):
     """A connection whose cursors tell whether queries went through."""
 
     database: _Database | None = None
     rows: Rows | None = None
     wider: Wider = ()
+
+    def watch_for_made_up(self, database: _Database) -> None:
+        """Note when a query reads what the database works out itself: the rows of the phone may be other ones.
+
+        Where a phone has a table, a view or a virtual table can leave rows out, and a generated column can say what
+        it likes.
+        """
+        try:
+            made_up = set(map(tuple, super().cursor().execute(_MADE_UP)))
+        except sqlite3.Error:
+            return  # a damaged schema is told of by whoever queries it
+
+        def reads(action: int, table: str | None, column: str | None, *_: object) -> int:
+            if action == sqlite3.SQLITE_READ and {(table, None), (table, column)} & made_up:
+                database.lacks = True
+            return sqlite3.SQLITE_OK
+
+        self.set_authorizer(reads if made_up else None)
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that takes notes."""
