@@ -21,9 +21,11 @@ from tests.faults.faults import (
     PLACES,
     hole,
     is_database,
+    is_json,
     is_plist,
     layouts,
     not_utf8,
+    other_json,
     other_keys,
 )
 from tests.faults.phones import AT, Artefact, files_of_iphone, iphone
@@ -103,6 +105,8 @@ def _of_bytes(content: bytes) -> Iterator[tuple[str, bytes]]:
             yield "a hole of zeros", changed
     elif content != (changed := not_utf8(content)):
         yield "text that is no UTF-8", changed
+        if is_json(content):
+            yield from other_json(content)
         if b"DUMP OF SERVICE" not in content:  # may hold anything
             yield "a hole of zeros", hole(content)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import sqlite3
 import stat
 import tempfile
@@ -258,6 +259,27 @@ def other_keys(content: bytes) -> Iterator[tuple[str, bytes]]:
         if any(word in repr(part) for word in _PLANTED):
             rest = {name: other for name, other in value.items() if name != key}
             yield f"key {key} renamed", plistlib.dumps(rest | {f"{key}OfAnotherIOS": part}, fmt=fmt)
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------
+
+
+def is_json(content: bytes) -> bool:
+    return content.startswith((b"[", b'{"'))
+
+
+_PLANTED_MEMBER = re.compile(rb'("[a-z_]+": )("[^"]*(?:' + "|".join(_PLANTED).encode() + rb')[^"]*")')
+
+
+def other_json(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give JSON that says a planted value's name twice, of which parsers take the last one; or has none."""
+    twice = _PLANTED_MEMBER.sub(rb'\1\2, \1"x"', content)
+    if twice != content:
+        yield "a name that is there twice", twice
+    if content.startswith(b"["):
+        yield "no entries", b"[]"
+        if twice != content:
+            yield "no value for a name", _PLANTED_MEMBER.sub(rb"\1null", content)
 
 
 # --- Something else in its place ----------------------------------------------------------------------------------

@@ -197,6 +197,19 @@ class TestAndroidBackup:
         assert line(report, "AndroidSMS") == (CoverageState.UNREADABLE, Reason.DAMAGED)
         assert report.outcome is Outcome.INCONCLUSIVE
 
+    @pytest.mark.parametrize("password", ["", "demo"])
+    def test_what_lies_behind_the_end_of_one_is_told(self, run_check: Check, tmp_path: Path, password: str) -> None:
+        content = android_backup({SMS_ENTRY: text_messages("https://free-news-alert.example/x")}, password=password)
+        other = android_backup({SMS_ENTRY: text_messages("https://track-parcel.example/x")}, password=password)
+        seen = {}
+        for behind in (b"", other):
+            (tmp_path / "backup.ab").write_bytes(content + behind)
+            report = run_check(tmp_path / "backup.ab", password=lambda _: password)
+            assert ("AndroidSMS", "free-news-alert.example") in met(report)
+            seen[behind] = line(report, "AndroidSMS")[0]
+
+        assert seen == {b"": CoverageState.CHECKED, other: CoverageState.UNREADABLE}
+
     def test_messages_that_do_not_unpack_are_unreadable(self, run_check: Check, tmp_path: Path) -> None:
         (tmp_path / "backup.ab").write_bytes(android_backup({SMS_ENTRY: b"not zlib"}))
 

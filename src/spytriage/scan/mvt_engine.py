@@ -92,8 +92,9 @@ _LEVELS = {
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
-_NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
-                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
+_NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "AQFFiles", "Mounts", "Processes", "Settings",
+                "DumpsysPackages", "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses",
+                "BugreportMounts"}  # fmt: skip
 # Two modules of one name would be one line of the ledger.
 _OWN_NAMES = {
     ("mvt.android.modules.backup.sms", "SMS"): "AndroidSMS",
