@@ -255,10 +255,23 @@ def other_keys(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield "a list in its place", plistlib.dumps([value], fmt=fmt)
     renamed = {f"{key}OfAnotherIOS": part for key, part in value.items()}
     yield "every key renamed", plistlib.dumps(renamed, fmt=fmt)
+    if content != (twice := _with_names_twice(content)):
+        yield "a name that is there twice", twice
     for key, part in value.items():
         if any(word in repr(part) for word in _PLANTED):
             rest = {name: other for name, other in value.items() if name != key}
             yield f"key {key} renamed", plistlib.dumps(rest | {f"{key}OfAnotherIOS": part}, fmt=fmt)
+
+
+_PLANTED_KEY = re.compile(
+    r"(<key>[^<]*</key>)(\s*<string>[^<]*(?:" + "|".join(_PLANTED) + ")[^<]*</string>)", re.IGNORECASE
+)
+
+
+def _with_names_twice(content: bytes) -> bytes:
+    text = plistlib.dumps(plistlib.loads(content)).decode()
+    twice = _PLANTED_KEY.sub(r"\1\2\1<string>x</string>", text)
+    return content if twice == text else twice.encode()
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------
