@@ -21,9 +21,11 @@ from tests.faults.faults import (
     PLACES,
     hole,
     is_database,
+    is_json,
     is_plist,
     layouts,
     not_utf8,
+    other_json,
     other_keys,
 )
 from tests.faults.phones import AT, Artefact, files_of_iphone, iphone
@@ -103,6 +105,8 @@ def _of_bytes(content: bytes) -> Iterator[tuple[str, bytes]]:
             yield "a hole of zeros", changed
     elif content != (changed := not_utf8(content)):
         yield "text that is no UTF-8", changed
+        if is_json(content):
+            yield from other_json(content)
         if b"DUMP OF SERVICE" not in content:  # may hold anything
             yield "a hole of zeros", hole(content)
 
@@ -233,6 +237,21 @@ def _of_nested(kind: str) -> Iterator[Case]:
         yield Case(kind, f"bugreport.zip: {name}", "missing", _with_report(rest))
 
 
+def _as_acquired(kind: str) -> Iterator[Case]:
+    """Give files of AndroidQF that were so when it made its list of digests, which agrees with them."""
+    for name, content in _qf().items():
+        if is_json(content):
+            for fault, changed in other_json(content):
+                yield Case(kind, name, f"{fault}, as acquired", _acquired(name, changed))
+
+
+def _acquired(name: str, changed: bytes) -> Build:
+    def change(other: str, content: bytes) -> bytes:
+        return changed if other == name else content
+
+    return lambda target: others.laid(target / "a", others.androidqf(packed_report, change))
+
+
 def _with_report(files: others.Files) -> Build:
     return lambda target: others.laid(target / "a", others.androidqf(lambda _whole: packed_report(files)))
 
@@ -291,6 +310,7 @@ def all_cases() -> dict[str, Case]:
         *_of_backup("ios-backup", encrypted=False),
         *_of_backup("ios-backup (encrypted)", encrypted=True),
         *_of_folder("androidqf", _qf()),
+        *_as_acquired("androidqf"),
         *_of_nested("androidqf (nested)"),
         *_of_folder("android-bugreport", others.bugreport()),
         *_of_folder("android-backup", others.android_backup_files()),

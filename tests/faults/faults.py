@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import sqlite3
 import stat
 import tempfile
@@ -194,6 +195,40 @@ def layouts(database: bytes) -> Iterator[tuple[str, bytes]]:
         f'UPDATE "{table}" SET "{column}" = CAST(x\'ff\' || CAST("{column}" AS BLOB) AS TEXT)'
         for table, columns in found.items() for column in _with_planted(database, table, columns)
     ))  # fmt: skip
+    for fault, text in _WITH_NULS.items():
+        yield fault, _after(database, *(
+            f'UPDATE "{table}" SET "{column}" = {text.format(column)} WHERE typeof("{column}") = \'text\''
+            for table, columns in found.items() for column in _with_planted(database, table, columns)
+        ))  # fmt: skip
+    yield from _made_up(database)
+
+
+_WITH_NULS = {
+    "text behind a NUL": 'char(0) || "{}"',
+    "text with a NUL in it": "replace(\"{}\", 'example', 'example' || char(0) || 'x')",
+    "text with a hole of zeros": "replace(replace(\"{}\", 'demo', char(0, 0, 0, 0)), 'a', char(0))",
+}
+
+
+def _made_up(database: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give databases that work out what a table of the phone holds."""
+    views, columns_made = [], []
+    for table, columns in tables(database).items():
+        if planted := _with_planted(database, table, columns):
+            hidden = " OR ".join(
+                f"CAST(\"{column}\" AS TEXT) LIKE '%{word}%'" for column in planted for word in _PLANTED
+            )
+            views += [
+                f'ALTER TABLE "{table}" RENAME TO "{table}_behind_it"',
+                f'CREATE VIEW "{table}" AS SELECT rowid, * FROM "{table}_behind_it" WHERE ({hidden}) IS NOT TRUE',
+            ]
+            for column in planted:
+                columns_made += [
+                    f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO "{column}_behind_it"',
+                    f'ALTER TABLE "{table}" ADD COLUMN "{column}" GENERATED ALWAYS AS (NULL) VIRTUAL',
+                ]
+    yield "tables that are views", _after(database, *views)
+    yield "columns that are generated", _after(database, *columns_made)
 
 
 def _with_planted(database: bytes, table: str, columns: list[str]) -> list[str]:
@@ -220,10 +255,44 @@ def other_keys(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield "a list in its place", plistlib.dumps([value], fmt=fmt)
     renamed = {f"{key}OfAnotherIOS": part for key, part in value.items()}
     yield "every key renamed", plistlib.dumps(renamed, fmt=fmt)
+    if content != (twice := _with_names_twice(content)):
+        yield "a name that is there twice", twice
     for key, part in value.items():
         if any(word in repr(part) for word in _PLANTED):
             rest = {name: other for name, other in value.items() if name != key}
             yield f"key {key} renamed", plistlib.dumps(rest | {f"{key}OfAnotherIOS": part}, fmt=fmt)
+
+
+_PLANTED_KEY = re.compile(
+    r"(<key>[^<]*</key>)(\s*<string>[^<]*(?:" + "|".join(_PLANTED) + ")[^<]*</string>)", re.IGNORECASE
+)
+
+
+def _with_names_twice(content: bytes) -> bytes:
+    text = plistlib.dumps(plistlib.loads(content)).decode()
+    twice = _PLANTED_KEY.sub(r"\1\2\1<string>x</string>", text)
+    return content if twice == text else twice.encode()
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------
+
+
+def is_json(content: bytes) -> bool:
+    return content.startswith((b"[", b'{"'))
+
+
+_PLANTED_MEMBER = re.compile(rb'("[a-z_]+": )("[^"]*(?:' + "|".join(_PLANTED).encode() + rb')[^"]*")')
+
+
+def other_json(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give JSON that says a planted value's name twice, of which parsers take the last one; or has none."""
+    twice = _PLANTED_MEMBER.sub(rb'\1\2, \1"x"', content)
+    if twice != content:
+        yield "a name that is there twice", twice
+    if content.startswith(b"["):
+        yield "no entries", b"[]"
+        if twice != content:
+            yield "no value for a name", _PLANTED_MEMBER.sub(rb"\1null", content)
 
 
 # --- Something else in its place ----------------------------------------------------------------------------------

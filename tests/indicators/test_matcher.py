@@ -51,6 +51,37 @@ def test_a_host_is_found_however_the_url_is_written(url: str) -> None:
     assert match.rule is MatchRule.EXACT
 
 
+@pytest.mark.parametrize(
+    "after", [*".,;:!?)'\"]>*_&|", "...", "),", "\u2026", "\u2019s", "\u3001", "\uff0c", "%2Fx", "\0", "\0x"]
+)
+def test_a_link_at_the_end_of_a_sentence_is_the_link(after: str) -> None:
+    match = matcher_of((DOMAIN, "evil.example")).url(f"https://evil.example{after}")
+    assert match is not None
+    assert match.rule is MatchRule.EXACT
+
+
+@pytest.mark.parametrize("after", ["看看", "を見てください", "นี่", "，快看"])
+def test_a_link_in_a_script_without_blanks_ends_where_the_script_begins(after: str) -> None:
+    match = matcher_of((DOMAIN, "evil.com")).url(f"https://evil.com{after}")
+    assert match is not None
+    assert match.rule is MatchRule.EXACT
+
+
+@pytest.mark.parametrize("after", [".", ",", ")", "!", "\u2019"])
+def test_a_published_short_link_at_the_end_of_a_sentence_matches(after: str) -> None:
+    matcher = matcher_of((IndicatorType.URL, "https://short.example/abc"))
+    assert matcher.url(f"https://short.example/abc{after}") is not None
+    assert matcher.url(f"https://short.example/abcd{after}") is None
+
+
+def test_a_backslash_ends_a_host_as_it_does_in_a_browser() -> None:
+    matcher = matcher_of((DOMAIN, "evil.example"))
+    for url in (r"https://evil.example\@example.org/", r"https://evil.example\.example.org/"):
+        match = matcher.url(url)
+        assert match is not None
+        assert match.rule is MatchRule.EXACT
+
+
 @pytest.mark.parametrize("url", ["https://a.evil.example/", "https://a.b.EVIL.example:1/", "a.evil.example"])
 def test_a_subdomain_of_a_published_domain_matches(url: str) -> None:
     match = matcher_of((DOMAIN, "evil.example")).url(url)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyrage
@@ -195,6 +197,19 @@ class TestAndroidBackup:
         assert line(report, "AndroidSMS") == (CoverageState.UNREADABLE, Reason.DAMAGED)
         assert report.outcome is Outcome.INCONCLUSIVE
 
+    @pytest.mark.parametrize("password", ["", "demo"])
+    def test_what_lies_behind_the_end_of_one_is_told(self, run_check: Check, tmp_path: Path, password: str) -> None:
+        content = android_backup({SMS_ENTRY: text_messages("https://free-news-alert.example/x")}, password=password)
+        other = android_backup({SMS_ENTRY: text_messages("https://track-parcel.example/x")}, password=password)
+        seen = {}
+        for behind in (b"", other):
+            (tmp_path / "backup.ab").write_bytes(content + behind)
+            report = run_check(tmp_path / "backup.ab", password=lambda _: password)
+            assert ("AndroidSMS", "free-news-alert.example") in met(report)
+            seen[behind] = line(report, "AndroidSMS")[0]
+
+        assert seen == {b"": CoverageState.CHECKED, other: CoverageState.UNREADABLE}
+
     def test_messages_that_do_not_unpack_are_unreadable(self, run_check: Check, tmp_path: Path) -> None:
         (tmp_path / "backup.ab").write_bytes(android_backup({SMS_ENTRY: b"not zlib"}))
 
@@ -323,6 +338,43 @@ class TestFilesystem:
 
         assert line(report, "CacheFiles") == (CoverageState.UNREADABLE, Reason.PARTLY_READ)
         assert ("CacheFiles", "free-news-alert.example") in met(report)
+
+    def test_a_link_that_only_the_log_of_a_packed_dump_holds_is_met(self, run_check: Check, tmp_path: Path) -> None:
+        folder = filesystem(tmp_path / "dump")
+        place = folder / "private/var/mobile/Library/SMS/sms.db"
+        place.parent.mkdir(parents=True)
+        with closing(sqlite3.connect(tmp_path / "sms.db")) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("CREATE TABLE handle (id)")
+            database.execute("CREATE TABLE message (handle_id, text, attributedBody, date, date_read, is_from_me)")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            shutil.copy(tmp_path / "sms.db", place)
+            database.execute("INSERT INTO message VALUES (1, 'https://track-parcel.example/x', NULL, 0, 0, 0)")
+            database.commit()
+            shutil.copy(tmp_path / "sms.db-wal", place.with_name("sms.db-wal"))
+
+        for path in (folder, tarred(folder, tmp_path / "d.tgz"), zipped(folder, tmp_path / "d.zip")):
+            report = run_check(path)
+            assert ("SMS", "track-parcel.example") in met(report)
+            assert line(report, "SMS") == (CoverageState.CHECKED, None)
+
+    @pytest.mark.parametrize("instead", ["a folder", "a link", "a hot journal"])
+    def test_what_lies_beside_a_database_and_cannot_be_read_is_told(
+        self, run_check: Check, tmp_path: Path, instead: str
+    ) -> None:
+        folder = filesystem(tmp_path / "dump")
+        database = next(path for path in folder.rglob("Cache.db"))
+        match instead:
+            case "a folder":
+                database.with_name("Cache.db-wal").mkdir()
+            case "a link":
+                database.with_name("Cache.db-wal").symlink_to(database)
+            case _:
+                database.with_name("Cache.db-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504))
+
+        for path in (folder, tarred(folder, tmp_path / "d.tgz")):
+            if instead != "a folder" or path == folder:  # an archive may leave out an empty folder
+                assert line(run_check(path), "CacheFiles")[0] is CoverageState.UNREADABLE
 
     def test_every_packing_gives_the_same_findings(self, run_check: Check, tmp_path: Path) -> None:
         folder = filesystem(tmp_path / "dump")

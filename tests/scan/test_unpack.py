@@ -284,6 +284,42 @@ def test_a_zip_whose_list_names_a_place_outside_the_file_is_told(tmp_path: Path,
     assert inside(tmp_path) == {"a.zip"}
 
 
+class _Unseekable(io.BytesIO):
+    """What makes Python write an entry's sizes behind its data, as programs do that pack as they go."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise OSError
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("hidden", ["first", "middle", "last", "none"])
+def test_an_entry_that_the_list_of_a_zip_leaves_out_is_told(tmp_path: Path, hidden: str, *, streamed: bool) -> None:
+    packed = _Unseekable() if streamed else io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("first", "middle", "last"):
+            archive.writestr(name, b"x" * 50)
+        archive.filelist = [info for info in archive.filelist if info.filename != hidden]
+    (tmp_path / "a.zip").write_bytes(packed.getvalue())
+    unpacker = Unpacker(tmp_path / "in", ALL)
+
+    unpacker.zip(tmp_path / "a.zip")
+
+    assert unpacker.altered is (hidden != "none")
+
+
+def test_a_zip_behind_a_zip_is_told(tmp_path: Path) -> None:
+    first, second = (zip_of(tmp_path / name, (name, b"x")).read_bytes() for name in "ab")
+    (tmp_path / "two.zip").write_bytes(first + second)
+    unpacker = Unpacker(tmp_path / "in", ALL)
+
+    unpacker.zip(tmp_path / "two.zip")
+
+    assert unpacker.altered
+
+
 def test_the_folders_and_names_of_an_honest_zip_are_as_listed(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.mkdir("folder") if hasattr(archive, "mkdir") else archive.writestr("folder/", "")

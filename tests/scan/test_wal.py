@@ -63,6 +63,29 @@ def test_a_link_that_only_the_log_holds_is_found(
     assert digest_of(backup.folder) == before
 
 
+def test_a_log_that_the_manifest_calls_a_folder_is_applied_all_the_same(
+    run_scan: Scan, backup: Opened, demo_index: IndicatorIndex, tmp_path: Path
+) -> None:
+    domain = next(i.value for i in demo_index.indicators if i.type == "domain")
+    backup.write(WAL, wal_with(backup, f"mira https://{domain}/wal-only", tmp_path))
+    with backup.manifest() as manifest:
+        manifest.execute("UPDATE Files SET flags = 2 WHERE relativePath = ?", (WAL[1],))
+
+    assert hits(scanned(run_scan, backup)) == 1
+
+
+@pytest.mark.parametrize(("beginning", "is_gap"), [("d9d505f920a163d7", True), ("0000000000000000", False)])
+def test_a_change_that_did_not_end_leaves_its_database_partly_read(
+    run_scan: Scan, backup: Opened, beginning: str, is_gap: bool
+) -> None:
+    """A rollback journal holds what its database held before: rows that the change took away are in it alone."""
+    backup.write((SMS[0], f"{SMS[1]}-journal"), bytes.fromhex(beginning) + bytes(1016))
+
+    line = state_of(scanned(run_scan, backup), "SMS")
+
+    assert line.reason is (Reason.PARTLY_READ if is_gap else None)
+
+
 @pytest.mark.parametrize("content", [b"x", os.urandom(5000), bytes(5000)], ids=["short", "random", "zeros"])
 def test_a_damaged_log_leaves_its_database_partly_read(run_scan: Scan, backup: Opened, content: bytes) -> None:
     backup.write(WAL, content)

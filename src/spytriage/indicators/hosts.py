@@ -16,6 +16,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PLAIN_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _BARE_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z][a-z0-9-]{0,62}")  # a name in its one spelling; no address
 _SCHEME = re.compile(r"[a-z0-9.+:-]*//", re.IGNORECASE)
+_LINK = re.compile(r"https?://", re.IGNORECASE)
+_NAME_IN_TEXT = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)+")
+_LATIN_NAME_IN_TEXT = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_AFTER_LINK = "/.,;:!'\"()[]{}<>*_~`|\u2026\u2019\u201c\u201d\u00bb"
+"""What ends a sentence that ends with a link; no two pages differ in that alone."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_HOST = 1_024
 """How many characters of a host are looked at, from its end, where the domain stands. The DNS allows 253."""
@@ -42,7 +47,7 @@ class Site(NamedTuple):
     Attributes:
         host: lower case, punycode, no trailing dot; an address in its canonical form, without brackets.
         port: None when it is the default of the scheme or not given.
-        target: path without trailing slashes, and `?query` when there is one.
+        target: path and `?query` when there is one, without slashes and punctuation at their ends.
     """
 
     host: str
@@ -61,14 +66,35 @@ def parse_site(text: str) -> Site | None:
     candidates = (text, f"https://{text}") if _SCHEME.match(text) else (f"https://{text}",)
     for candidate in candidates:
         try:
-            parts = urlsplit(candidate)
-            host = canonical_host(parts.hostname or "")
+            parts = _split(candidate.replace("\\", "/"))  # as browsers read it: or `evil\@good` were a page of good's
+            host = (_host_of_link if _LINK.match(text) else canonical_host)(parts.hostname or "")
         except ValueError:
             continue
         if host:
-            query = f"?{parts.query}" if parts.query else ""
-            return Site(host, _port(parts), parts.path.rstrip("/") + query)
+            query = parts.query.rstrip(_AFTER_LINK)
+            return Site(host, _port(parts), parts.path.rstrip(_AFTER_LINK) + (f"?{query}" if query else ""))
     return None
+
+
+def _split(link: str) -> SplitResult:
+    try:
+        return urlsplit(link)
+    except ValueError:  # brackets belong to IPv6 addresses, or to a sentence: `[https://evil.example]`
+        return urlsplit(link.partition("]")[0])
+
+
+def _host_of_link(text: str) -> str:
+    """Return the host of a link that may stand in running text, where a sentence goes on right behind it.
+
+    MVT takes everything up to the next blank for the link, so that the host may be `evil.example),`; in scripts that
+    write no blanks, the next word.
+    """
+    host = canonical_host(text).rstrip("_-")
+    if not _PLAIN_HOST.fullmatch(host) and not canonical_address(host) and (name := _NAME_IN_TEXT.match(text.lower())):
+        host = canonical_host(name[0]).rstrip("_-")
+    if not text.isascii() and not has_known_suffix(host) and (name := _LATIN_NAME_IN_TEXT.match(text.lower())):
+        return name[0] if has_known_suffix(name[0]) else host
+    return host
 
 
 def _port(parts: SplitResult) -> int | None:

@@ -128,7 +128,7 @@ class UrlMatcher:
         if site is None:
             unparsed = self._unparsed.get(text.strip())
             return (Match(tuple(unparsed), MatchRule.EXACT) if unparsed else self._find_anywhere(text)), False
-        return self._finish(text, self._judge(site.host), site, lambda: not mvt_would_parse(text))
+        return self._finish(text, self._judge(site.host), site, lambda: "\\" in text or not mvt_would_parse(text))
 
     def _finish(
         self, text: str, verdict: _Verdict, site: Site | None, is_odd: Callable[[], bool]

@@ -20,6 +20,7 @@ MAX_ROUNDS = 10_000_000
 """Rounds of the key derivation; Android uses 10,000. A forged header may not keep us busy for years."""
 _MAX_HEADER_LINE = 4096
 _CHUNK = 1 << 20
+_PADDING = 16
 
 MasterKey = Callable[..., tuple[bytes, bytes]]
 """MVT's `decrypt_master_key`: the key and the initialisation vector, or an exception when the password is wrong."""
@@ -97,6 +98,7 @@ class _Stream:
         self._packed = b""  # decrypted, not inflated yet
         self._ready = bytearray()
         self._ended = False
+        self._goes_on = False  # behind the end of what is packed
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes.
@@ -107,6 +109,8 @@ class _Stream:
         """
         while not self._ended and (size < 0 or len(self._ready) < size):
             self._ready += self._more()
+        if self._goes_on and not self._ready:
+            raise zlib.error("there is more behind the end")
         data = bytes(self._ready) if size < 0 else bytes(self._ready[:size])
         del self._ready[: len(data)]
         return data
@@ -127,6 +131,8 @@ class _Stream:
         data = self._inflate.decompress(self._packed, _CHUNK)  # bounded, however tightly it is packed
         self._packed = self._inflate.unconsumed_tail
         self._ended = self._inflate.eof
+        if self._ended:  # of an encrypted backup, up to a block of padding is left
+            self._goes_on = len(self._inflate.unused_data) + len(self._file.read(_PADDING + 1)) > _PADDING
         return data
 
 

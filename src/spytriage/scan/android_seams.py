@@ -18,6 +18,8 @@ from spytriage.scan.layouts import Laid
 from spytriage.scan.patching import Patched
 
 _EVENTS = {"dns_event", "connect_event", "security_event"}
+_SAYS = {"dns_event": "hostname", "connect_event": "ip_address"}
+"""What an event is about: without it, MVT has nothing to compare."""
 
 
 def _is_list_of_text(value: Any) -> bool:
@@ -25,10 +27,23 @@ def _is_list_of_text(value: Any) -> bool:
 
 
 def _is_event(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= _EVENTS and all(isinstance(v, dict) for v in value.values())
+    if not isinstance(value, dict) or not value.keys() <= _EVENTS:
+        return False
+    return all(isinstance(v, dict) and _says_what(kind, v) for kind, v in value.items())
 
 
-_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text}
+def _says_what(kind: str, event: dict[str, Any]) -> bool:
+    return kind not in _SAYS or isinstance(event.get(_SAYS[kind]), str)
+
+
+def _names_packages(value: Any) -> bool:
+    """MVT takes a package without a name for one whose name was not published."""
+    return isinstance(value, list) and all(
+        isinstance(package, dict) and isinstance(package.get("name"), str) and package["name"] for package in value
+    )
+
+
+_JSON_LISTS = {"RootBinaries": _is_list_of_text, "Mounts": _is_list_of_text, "AQFPackages": _names_packages}
 
 
 def seams(mvt: Any, notes: FileNotes, current: Callable[[], str]) -> Sequence[AbstractContextManager[Any]]:

@@ -24,7 +24,7 @@ from typing import Any
 from spytriage.models import BackupKeys, Reason
 from spytriage.scan.copies import Copies, UnavailableError
 from spytriage.scan.manifest_check import disagrees
-from spytriage.scan.wal import join
+from spytriage.scan.wal import is_hot, join
 
 _FILE_ID = re.compile(r"[0-9a-f]{40}")
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -45,10 +45,9 @@ class _Entry:
         """Return whether the folder should have it: a file without content is not stored."""
         return self.flags not in _NOT_FILES and _size(self.metadata) != 0
 
-    @property
-    def wal_id(self) -> str:
-        """Return the file id that the WAL of this file would have."""
-        name = f"{self.domain}-{self.path}-wal".encode(errors="surrogatepass")
+    def id_with(self, ending: str) -> str:
+        """Return the file id of a file beside this one: its WAL or journal."""
+        name = f"{self.domain}-{self.path}{ending}".encode(errors="surrogatepass")
         return hashlib.sha1(name, usedforsecurity=False).hexdigest()
 
 
@@ -109,6 +108,8 @@ class BackupFiles:
         self._with_wal[path] = path
         try:
             wal = self._wal(self._ids[path])
+            if self._has_hot_journal(self._ids[path]):
+                return path, Reason.PARTLY_READ
             if wal is None:
                 return path, None
             self._with_wal[path], breaks_off = self._applied(path, *wal)
@@ -241,16 +242,24 @@ class BackupFiles:
     # --- Write-ahead logs --------------------------------------------------------------------------------------
 
     def _wal(self, file_id: str) -> tuple[str, Path] | None:
-        """Return the file id of a database's WAL and where it is stored, if the manifest names one with content."""
+        """Return the file id of a database's WAL and where it is stored, if it has content."""
+        return self._beside(file_id, "-wal")
+
+    def _has_hot_journal(self, file_id: str) -> bool:
+        found = self._beside(file_id, "-journal")
+        return found is not None and is_hot(self._decrypted(*found) if self._keys else found[1])
+
+    def _beside(self, file_id: str, ending: str) -> tuple[str, Path] | None:
+        """Return the id of a file beside another and where it is stored; whatever its entry says, it may be there."""
         try:
             entry = self._entry(file_id)
-            named = entry and self._entry(entry.wal_id)
         except sqlite3.Error:
             return None  # the ledger tells of the manifest elsewhere
-        if not entry or not named or not named.has_content:
+        if not entry:
             return None
-        stored = self._stored(entry.wal_id)
-        return (entry.wal_id, stored) if stored and stored.stat().st_size else None
+        beside = entry.id_with(ending)
+        stored = self._stored(beside)
+        return (beside, stored) if stored and stored.stat().st_size else None
 
     def _applied(self, path: Path, wal_id: str, stored_wal: Path) -> tuple[Path, bool]:
         """Apply a WAL to a copy of its database; tell whether it breaks off."""

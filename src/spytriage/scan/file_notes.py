@@ -203,7 +203,8 @@ def json_failures_noted(
 ) -> Iterator[None]:
     """Note JSON that does not parse, or is not what it should be, while the block runs.
 
-    MVT 2026.10.26 logs such files of AndroidQF and goes on as if they were empty.
+    MVT 2026.10.26 logs such files of AndroidQF and goes on as if they were empty. Of a name that an object has twice,
+    Python keeps the last value and says nothing of the others.
 
     Args:
         notes: takes the notes.
@@ -212,7 +213,14 @@ def json_failures_noted(
     """
     original = json.loads
 
+    def of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            notes.note(Reason.DAMAGED)
+        return content
+
     def loads(text: Any, *args: Any, **options: Any) -> Any:
+        options.setdefault("object_pairs_hook", of_pairs)
         wanted = expected.get(current())
         try:
             value = original(text, *args, **options)

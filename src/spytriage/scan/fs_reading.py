@@ -14,7 +14,7 @@ from spytriage.models import Reason
 from spytriage.scan.layouts import Laid
 from spytriage.scan.reading import Reading
 from spytriage.scan.unpack import MAX_ENTRY_BYTES
-from spytriage.scan.wal import join
+from spytriage.scan.wal import SIDECARS, is_hot, join
 
 _WALKERS = {"CacheFiles", "Filesystem"}
 """Modules that look through all of a dump."""
@@ -25,7 +25,7 @@ class FsReading(Reading):
 
     def __init__(self, laid: Laid, scratch: Path) -> None:
         """Prepare for the modules of one dump; `scratch` takes copies of databases that have a write-ahead log."""
-        super().__init__(_FsFiles(scratch))
+        super().__init__(_FsFiles(laid, scratch))
         self._laid, self._root, self._scratch = laid, laid.folder.resolve(), scratch
         self._counted: set[str] = set()
         self._walks = False
@@ -95,13 +95,18 @@ class _FsFiles:
 
     problem: Reason | None = None
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, laid: Laid, scratch: Path) -> None:
+        self._laid, self._scratch = laid, scratch
 
     def database(self, path: Path) -> tuple[Path, Reason | None]:
         """Return where a database lies with its write-ahead log applied, and what went wrong with that."""
-        log = Path(f"{path}-wal")
-        if log.is_symlink() or not log.is_file() or not 0 < log.stat().st_size <= MAX_ENTRY_BYTES:
+        log, journal = (Path(f"{path}{ending}") for ending in SIDECARS)
+        for beside in (log, journal):
+            if reason := self._hindrance(beside):
+                return path, reason
+        if _is_there(journal) and is_hot(journal):
+            return path, Reason.PARTLY_READ
+        if not _is_there(log):
             return path, None
         self._scratch.mkdir(exist_ok=True)
         copy = self._scratch / f"{len(list(self._scratch.iterdir()))}.db"
@@ -110,6 +115,22 @@ class _FsFiles:
         except (OSError, sqlite3.Error):
             return path, Reason.PARTLY_READ
         return copy, None if is_whole else Reason.PARTLY_READ
+
+    def _hindrance(self, beside: Path) -> Reason | None:
+        """Return why what lies beside a database cannot be read, None also when there is nothing."""
+        try:
+            name = beside.relative_to(self._laid.folder.resolve()).as_posix()
+        except ValueError:
+            name = ""
+        if name in self._laid.failed:
+            return self._laid.failed[name]
+        if not os.path.lexists(beside):
+            return None
+        if beside.is_symlink() or not beside.is_file():
+            return Reason.NOT_A_REGULAR_FILE
+        if beside.stat().st_size > MAX_ENTRY_BYTES:
+            return Reason.TOO_LARGE
+        return None if os.access(beside, os.R_OK) else Reason.PERMISSION_DENIED
 
     def shortfall(self, path: Path) -> Reason | None:  # noqa: ARG002 (a dump has no list of sizes)
         """Return nothing: a dump does not say how long its files were."""
@@ -125,3 +146,7 @@ class _FsFiles:
     def get(self, file_id: str) -> Path | None:  # noqa: ARG002 (a dump has no ids)
         """Return nothing: a dump has no file ids."""
         return None
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

@@ -22,6 +22,7 @@ from spytriage.scan.hashes import not_as_listed
 from spytriage.scan.refusals import Refusal, RefusedError
 from spytriage.scan.sysdiagnose import PATTERNS
 from spytriage.scan.unpack import Unpacker, Want, Wanted, opened_zip
+from spytriage.scan.wal import SIDECARS
 
 # What MVT's modules ask for, as they ask for it (MVT 2026.10.26); a contract test holds these lists.
 ANDROIDQF = ("*/packages.json", "*/ps.txt", "*/getprop.txt", "*/settings_*.txt", "*/files.json", "*/mounts.json",
@@ -100,7 +101,8 @@ class Layouts:
 
     def filesystem(self, patterns: Sequence[str]) -> dict[str, Laid]:
         """Lay out a dump of an iPhone's file system; `patterns` say what modules open."""
-        wanted = _wanted((*patterns, *(f"{pattern}/*" for pattern in patterns), "*Cache.db", "*Cache.db-wal"), ())
+        below = (f"{pattern}{ending}" for pattern in patterns for ending in ("/*", *SIDECARS))
+        wanted = _wanted((*patterns, *below, "*Cache.db", *(f"*Cache.db{ending}" for ending in SIDECARS)), ())
         return {"filesystem": self._folder_or_archive("filesystem", wanted, keep_listing=True)}
 
     def sysdiagnose(self) -> dict[str, Laid]:

@@ -32,10 +32,15 @@ class More:
 
 
 def spelt(value: Any) -> str | None:
-    """Return the text that a value spells: a database may hold the same text as a BLOB, or with a NUL at its end."""
+    """Return the text that a value spells: a database may hold the same text as a BLOB, or with a NUL at its end.
+
+    Of a text with a NUL in its midst, this is what a program shows that takes it for the end.
+    """
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
-    return value.rstrip("\x00") if isinstance(value, str) else None
+    if isinstance(value, str) and "\0" in value:
+        return value.lstrip("\0").partition("\0")[0]
+    return value if isinstance(value, str) else None
 
 
 _ADDRESS = re.compile(r"[^\s<>:;,\"']+@[^\s<>:;,\"']+")

@@ -76,7 +76,7 @@ from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoF
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
-from spytriage.scan.sieves import Rows, links_in_rich_text
+from spytriage.scan.sieves import Rows, has_hole, links_in_rich_text
 from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
@@ -92,8 +92,9 @@ _LEVELS = {
 # Modules that open their artefact by name, not through the manifest. Every backup has these files.
 _ALWAYS_THERE = {"BackupInfo": "Info.plist", "Applications": "Info.plist", "Manifest": "Manifest.db"}
 # Where these are, they have entries: with none, the layout is one that MVT does not know.
-_NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "Processes", "Settings", "DumpsysPackages",
-                "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses", "BugreportMounts"}  # fmt: skip
+_NEVER_EMPTY = {"AQFPackages", "AQFProcesses", "AQFGetProp", "AQFFiles", "Mounts", "Processes", "Settings",
+                "DumpsysPackages", "DumpsysGetProp", "DumpsysAppops", "SysdiagnoseProcesses",
+                "BugreportMounts"}  # fmt: skip
 # Two modules of one name would be one line of the ledger.
 _OWN_NAMES = {
     ("mvt.android.modules.backup.sms", "SMS"): "AndroidSMS",
@@ -851,7 +852,7 @@ class _MatcherIndicators(Indicators):
 
     def _spelt(self, value: Any) -> str | None:
         text = spelt(value)
-        if text is None and value is not None:
+        if (text is None and value is not None) or has_hole((value,)):
             self._reading.note(Reason.DAMAGED)
         return text
 

@@ -51,6 +51,7 @@ class Reading:
         found: artefacts that were there.
         problems: why artefacts, or parts of them, could not be read.
         rows: what becomes of the rows of the module's queries; all of them reach it when there is none.
+        uses_embedded_plists: whether property lists inside the module's records carry what it matches.
         reads_whole: whether the module reads a file before it parses it, so that its property list looks embedded.
     """
 
@@ -62,7 +63,7 @@ class Reading:
         self.problems: list[Reason] = []
         self.rows: Rows | None = None
         self._own_problems: list[Reason] = []
-        self._uses_embedded_plists = True
+        self.uses_embedded_plists = True
         self._looking_up = False
         self._places: dict[Path, Path] = {}  # where to open what was asked for: itself, or what was recovered of it
         self._manifest: Path | None = None
@@ -90,12 +91,13 @@ class Reading:
         self.found = 0
         self._own_problems = []
         self.problems = []
-        self._uses_embedded_plists = uses_embedded_plists
+        self.uses_embedded_plists = uses_embedded_plists
 
     def settle(self) -> None:
         """Work out what the module could not read, now that it has ended."""
         unread = [database.problem for database in self._databases.values()]
-        self.problems = self._own_problems + [problem for problem in unread if problem]
+        holes = [Reason.DAMAGED] if self.rows and self.rows.holes else []
+        self.problems = self._own_problems + holes + [problem for problem in unread if problem]
 
     @property
     def widened(self) -> bool:
@@ -160,6 +162,7 @@ class Reading:
             connection.database = self._databases.setdefault(path, _Database())
             connection.rows = self.rows
             connection.wider = self._wider
+            connection.watch_for_made_up(connection.database)
         return connection
 
     def _sound(self, path: Path, place: Path) -> Path:
@@ -203,7 +206,7 @@ class Reading:
 
     def note_plist(self) -> None:
         """Note that a property list did not parse."""
-        if self._uses_embedded_plists:
+        if self.uses_embedded_plists:
             self.note(Reason.DAMAGED)
 
     def look_at(self, content: Any) -> None:
@@ -213,17 +216,17 @@ class Reading:
         """
         if not isinstance(content, dict):
             self.note_plist()
-        elif self._uses_embedded_plists and self._is_known and not self._is_known(content):
+        elif self.uses_embedded_plists and self._is_known and not self._is_known(content):
             self.note(Reason.UNKNOWN_LAYOUT)
 
     @contextmanager
     def _own_plists(self) -> Iterator[None]:
         """Mark that we read the manifest's entries for ourselves: a broken one is no broken record of the module."""
-        before, self._uses_embedded_plists = self._uses_embedded_plists, False
+        before, self.uses_embedded_plists = self.uses_embedded_plists, False
         try:
             yield
         finally:
-            self._uses_embedded_plists = before
+            self.uses_embedded_plists = before
 
 
 class _Database:
@@ -252,12 +255,38 @@ class _Database:
         return Reason.DAMAGED
 
 
+_MADE_UP = """
+    SELECT name, NULL FROM sqlite_master
+    WHERE type = 'view' OR (coalesce(rootpage, 0) = 0 AND sql NOT LIKE 'CREATE TRIGGER%')
+    UNION ALL SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_xinfo(tables.name) AS columns
+    WHERE tables.type = 'table' AND tables.rootpage > 0 AND columns.hidden IN (2, 3)
+"""
+
+
 class TrackedConnection(sqlite3.Connection):
     """A connection whose cursors tell whether queries went through."""
 
     database: _Database | None = None
     rows: Rows | None = None
     wider: Wider = ()
+
+    def watch_for_made_up(self, database: _Database) -> None:
+        """Note when a query reads what the database works out itself: the rows of the phone may be other ones.
+
+        Where a phone has a table, a view or a virtual table can leave rows out, and a generated column can say what
+        it likes.
+        """
+        try:
+            made_up = set(map(tuple, super().cursor().execute(_MADE_UP)))
+        except sqlite3.Error:
+            return  # a damaged schema is told of by whoever queries it
+
+        def reads(action: int, table: str | None, column: str | None, *_: object) -> int:
+            if action == sqlite3.SQLITE_READ and {(table, None), (table, column)} & made_up:
+                database.lacks = True
+            return sqlite3.SQLITE_OK
+
+        self.set_authorizer(reads if made_up else None)
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that takes notes."""
@@ -451,17 +480,31 @@ def plist_failures_noted(reading: Reading) -> Iterator[None]:
     that do not.
     """
     original = plistlib.load
+    parsing: list[BinaryIO] = []
+
+    class Once(dict[Any, Any]):
+        """Notes a key that is there twice: plistlib keeps the last value, and others may keep the first."""
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            if parsing and key in self:  # modules put values of their own in, later
+                reading.note_plist()
+            super().__setitem__(key, value)
 
     def load(fp: BinaryIO, **options: Any) -> Any:
+        if reading.uses_embedded_plists:  # the manifest has one for each file of the phone, and they take longer so
+            options["dict_type"] = Once
         start = fp.read(1)
         fp.seek(-len(start), 1)
         try:
             _require_sound_trailer(fp)
+            parsing.append(fp)
             content = original(fp, **options)
         except Exception:
             if start or not isinstance(fp, BytesIO):  # a record that holds nothing misses nothing; a file does
                 reading.note_plist()
             raise
+        finally:
+            parsing.clear()
         if not isinstance(fp, BytesIO) or reading.reads_whole:
             reading.look_at(content)
         if _has_hole(content):

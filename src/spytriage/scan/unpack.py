@@ -90,6 +90,7 @@ class Unpacker:
             RefusedError: it is no zip, is locked, or breaks a limit.
         """
         with opened_zip(path) as archive:
+            self.altered |= _holds_more(archive)
             for info in archive.infolist():
                 self.altered |= not _is_as_listed(archive, info)
                 if info.filename.endswith("/"):  # is_dir() of Python 3.11 fails on an empty name
@@ -268,19 +269,50 @@ def _is_as_listed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
 
     Python looks at this when it opens an entry. One whose name was damaged would not be asked for.
     """
-    file = archive.fp
-    if file is None:
-        return False
-    try:
-        file.seek(info.header_offset)
-        header = file.read(30)
-    except (OSError, OverflowError):  # the list may name any place, also one before the file or past all files
-        return False
+    header = _bytes_at(archive, info.header_offset, 30)
     if len(header) < 30 or not header.startswith(b"PK\x03\x04"):
         return False
     (length,) = struct.unpack_from("<H", header, 26)
     coding = "utf-8" if int.from_bytes(header[6:8], "little") & 0x800 else "cp437"
-    return file.read(length).decode(coding, "replace") == info.orig_filename
+    return _bytes_at(archive, info.header_offset + 30, length).decode(coding, "replace") == info.orig_filename
+
+
+def _holds_more(archive: zipfile.ZipFile) -> bool:
+    """Return whether a zip has an entry that its list leaves out: it begins where another one ends, or the file does.
+
+    Programs that read a zip from its beginning find it; Python and most others do not.
+    """
+    listed = {info.header_offset for info in archive.filelist}
+    ends = {0} | {end for info in archive.filelist if (end := _end_of(archive, info)) is not None}
+    return any(_begins_entry(archive, end + gap) for end in ends - listed for gap in _DESCRIPTORS
+               if end + gap not in listed)  # fmt: skip
+
+
+_DESCRIPTORS = (0, 12, 16, 20, 24)
+"""Sizes of what may follow the data of an entry (APPNOTE.TXT, 4.3.9)."""
+
+
+def _end_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int | None:
+    header = _bytes_at(archive, info.header_offset, 30)
+    if len(header) < 30:
+        return None
+    name, extra = struct.unpack_from("<HH", header, 26)
+    return int(info.header_offset + 30 + name + extra + info.compress_size)
+
+
+def _begins_entry(archive: zipfile.ZipFile, place: int) -> bool:
+    return _bytes_at(archive, place, 4) == b"PK\x03\x04"
+
+
+def _bytes_at(archive: zipfile.ZipFile, place: int, size: int) -> bytes:
+    """Return bytes of the file; none where the list names a place before the file or past all files."""
+    if archive.fp is None:
+        return b""
+    try:
+        archive.fp.seek(place)
+        return archive.fp.read(size)
+    except (OSError, OverflowError, ValueError):
+        return b""
 
 
 def _zip_time(info: zipfile.ZipInfo) -> float:

@@ -1,4 +1,4 @@
-"""Applies the write-ahead log of a database to a copy of it."""
+"""What lies beside a database: its write-ahead log, applied to a copy of it, and its rollback journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+SIDECARS = ("-wal", "-journal")
+_JOURNAL_MAGIC = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"  # https://sqlite.org/fileformat2.html, section 3
+
+
+def is_hot(journal: Path) -> bool:
+    """Return whether a rollback journal is one of a change that did not end: it holds rows that the database lost.
+
+    Nobody can tell what of the database is of the old state and what of the new one; it is read as it is. A journal
+    that has been used is empty, or begins with zeros.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with journal.open("rb") as file:
+        return file.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC
 
 
 def join(database: Path, wal: Path, target: Path) -> bool:
