@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -34,7 +35,7 @@ OBSERVABLES_VERSION = 1
 
 _MOST_ROWS = 4_000_000
 _MOST_BYTES = 1 << 30  # of a Parquet file when it is unpacked: anybody can seal a bomb for a public key
-_ROWS_AT_A_TIME = 32_768  # that are packed together
+_ROWS_AT_A_TIME = 16_384  # that are packed together
 _PACKING: Mapping[str, Any] = {
     "compression": "zstd",
     "compression_level": 9,
@@ -88,11 +89,10 @@ def seal(
         while some := list(islice(rows, _ROWS_AT_A_TIME)):
             file.write_table(_table(some))
             sketch.add({key for row in some for key in keys_of(row.look_up, row.value)})
-    recipient_keys = list(recipients.keys)
-    return {
-        OBSERVABLES: bytes(pyrage.encrypt(packed.getvalue(), recipient_keys)),
-        SKETCH: bytes(pyrage.encrypt(facts + b"\n" + sketch.numbers(), recipient_keys)),
-    }
+    sealed = {}
+    for name, content in ((OBSERVABLES, packed.getvalue), (SKETCH, partial(sketch.packed, facts))):
+        sealed[name] = bytes(pyrage.encrypt(content(), list(recipients.keys)))  # one at a time: they are large
+    return sealed
 
 
 def _schema(facts: bytes) -> Any:
@@ -140,12 +140,12 @@ class _SketchMaker:
             number = fingerprint(key)
             self._parts[number >> 24].append(number)
 
-    def numbers(self) -> bytes:
-        parts = [array("I", sorted(set(part))) for part in self._parts]
-        if sys.byteorder == "big":
-            for part in parts:
-                part.byteswap()
-        return b"".join(parts)
+    def packed(self, facts: bytes) -> bytes:
+        for place, part in enumerate(self._parts):
+            self._parts[place] = once = array("I", sorted(set(part)))
+            if sys.byteorder == "big":
+                once.byteswap()
+        return b"".join((facts, b"\n", *self._parts))
 
 
 def fingerprint(key: str) -> int:
