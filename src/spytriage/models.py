@@ -687,5 +687,5 @@ class Addendum:
 
     @property
     def gaps(self) -> tuple[ModuleCoverage, ...]:
-        """Return what the check could not read, so that nothing of it could be kept."""
+        """Return what the check could not read, or not to its end: what was not read could not be kept."""
         return tuple(module for module in self.report.modules if module.state.is_gap)
