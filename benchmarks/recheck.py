@@ -93,8 +93,7 @@ class Maker:
             (place / name).write_bytes(data)
 
     def seal(self, kept: Kept) -> Files:
-        keys = (key for one in kept.observables for key in keys_of_value(one.look_up, one.value))
-        return seal(kept, keys, self.report_json, self.recipients)
+        return seal(kept, keys_of_value, self.report_json, self.recipients)
 
 
 def a_report(folder: Path, sets: Path) -> bytes:

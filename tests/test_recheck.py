@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -125,7 +126,9 @@ def sightings(findings: Iterable[Mapping[str, Any]]) -> Sightings:
 def published(kept: Kept, urls: Iterable[str]) -> list[tuple[IndicatorType, str]]:
     """Indicators of every kind that the phone meets: a part of what it holds, and its parents."""
     values: list[tuple[IndicatorType, str]] = []
-    for place, seen in enumerate(kept.observables):
+    places = {look_up: itertools.count() for look_up in LookUp}
+    for seen in kept.observables:
+        place = next(places[seen.look_up])
         if seen.look_up is LookUp.URL or place % 3 == 0:
             values += [(kind, _of(kind, seen.value)) for kind in _TYPES.get(seen.look_up, ())]
         if place % 3 == 1:

@@ -8,7 +8,7 @@ says where it comes from, and is checked when it is made. `spytriage.report` acc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -177,7 +177,7 @@ class Observable:
 class Kept:
     """What the matcher saw on a phone, deduplicated. Raw: leaves only sealed."""
 
-    observables: tuple[Observable, ...]
+    observables: Iterable[Observable]  # each value once; can be gone through again, and is not all unpacked together
     left_out: Mapping[str, int]  # by module: how many more there were than fit the bounds
 
 
@@ -687,5 +687,5 @@ class Addendum:
 
     @property
     def gaps(self) -> tuple[ModuleCoverage, ...]:
-        """Return what the check could not read, so that nothing of it could be kept."""
+        """Return what the check could not read, or not to its end: what was not read could not be kept."""
         return tuple(module for module in self.report.modules if module.state.is_gap)

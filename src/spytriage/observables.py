@@ -18,9 +18,12 @@ import json
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from spytriage.evidence import Recipients
@@ -32,7 +35,14 @@ OBSERVABLES_VERSION = 1
 
 _MOST_ROWS = 4_000_000
 _MOST_BYTES = 1 << 30  # of a Parquet file when it is unpacked: anybody can seal a bomb for a public key
-_LEVEL = 9  # of Zstandard
+_ROWS_AT_A_TIME = 16_384  # that are packed together
+_PACKING: Mapping[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 9,
+    "use_dictionary": ["look_up", "module", "first_day", "count"],
+    "column_encoding": {"value": "DELTA_BYTE_ARRAY"},  # sorted values begin alike
+    "write_statistics": False,
+}
 _FACTS = b"spytriage"
 
 
@@ -55,26 +65,34 @@ class OtherVersionError(ObservablesError):
 # --- Sealing ----------------------------------------------------------------------------------------------------
 
 
-def seal(kept: Kept, keys: Iterable[str], report_json: bytes, recipients: Recipients) -> dict[str, bytes]:
+def seal(
+    kept: Kept, keys_of: Callable[[LookUp, str], Iterable[str]], report_json: bytes, recipients: Recipients
+) -> dict[str, bytes]:
     """Return the two sealed files by name: only the recipients can open them, not even whoever made them.
 
     Args:
         kept: what was seen.
-        keys: the keys of every value (`keys_of_value`).
+        keys_of: gives the keys of a value (`keys_of_value`).
         report_json: the report that it belongs to.
         recipients: who will be able to open it.
     """
     import pyrage  # noqa: PLC0415 (start-up stays fast)
+    from pyarrow import parquet  # noqa: PLC0415
 
     facts = canonical({
         "observables_version": OBSERVABLES_VERSION,
         "report_sha256": hashlib.sha256(report_json).hexdigest(),
         "left_out": dict(kept.left_out),
     })  # fmt: skip
-    return {
-        name: bytes(pyrage.encrypt(data, list(recipients.keys)))
-        for name, data in ((OBSERVABLES, _to_parquet(kept, facts)), (SKETCH, _to_sketch(keys, facts)))
-    }
+    packed, sketch, rows = io.BytesIO(), _SketchMaker(), iter(kept.observables)
+    with parquet.ParquetWriter(packed, _schema(facts), **_PACKING) as file:
+        while some := list(islice(rows, _ROWS_AT_A_TIME)):
+            file.write_table(_table(some))
+            sketch.add({key for row in some for key in keys_of(row.look_up, row.value)})
+    sealed = {}
+    for name, content in ((OBSERVABLES, packed.getvalue), (SKETCH, partial(sketch.packed, facts))):
+        sealed[name] = bytes(pyrage.encrypt(content(), list(recipients.keys)))  # one at a time: they are large
+    return sealed
 
 
 def _schema(facts: bytes) -> Any:
@@ -92,11 +110,9 @@ def _schema(facts: bytes) -> Any:
     return pa.schema(columns, metadata={_FACTS: facts})
 
 
-def _to_parquet(kept: Kept, facts: bytes) -> bytes:
+def _table(rows: Sequence[Observable]) -> Any:
     import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
 
-    rows = sorted(kept.observables, key=lambda o: (o.look_up, o.module, o.value, o.sent))
     columns = {
         "look_up": [row.look_up.value for row in rows],
         "module": [row.module for row in rows],
@@ -105,10 +121,7 @@ def _to_parquet(kept: Kept, facts: bytes) -> bytes:
         "count": [row.count for row in rows],
         "sent": [row.sent for row in rows],
     }
-    packed = io.BytesIO()
-    table = pa.table(columns, schema=_schema(facts))
-    parquet.write_table(table, packed, compression="zstd", compression_level=_LEVEL)
-    return packed.getvalue()
+    return pa.table(columns, schema=_schema(b""))
 
 
 def _as_text(value: str) -> str:
@@ -116,15 +129,23 @@ def _as_text(value: str) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _to_sketch(keys: Iterable[str], facts: bytes) -> bytes:
-    import pyarrow as pa  # noqa: PLC0415
+class _SketchMaker:
+    """Gathers the numbers of keys, each once and sorted: a phone's are millions, and as many objects too large."""
 
-    every = array("I", (fingerprint(key) for key in keys))  # a phone's are millions: a set of them would take 100 MB
-    once = pa.Array.from_buffers(pa.uint32(), len(every), [None, pa.py_buffer(every)]).unique().sort()
-    numbers = array("I", (number for number in once.to_pylist() if number is not None))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return facts + b"\n" + numbers.tobytes()
+    def __init__(self) -> None:
+        self._parts = [array("I") for _ in range(256)]  # by the highest byte
+
+    def add(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            number = fingerprint(key)
+            self._parts[number >> 24].append(number)
+
+    def packed(self, facts: bytes) -> bytes:
+        for place, part in enumerate(self._parts):
+            self._parts[place] = once = array("I", sorted(set(part)))
+            if sys.byteorder == "big":
+                once.byteswap()
+        return b"".join((facts, b"\n", *self._parts))
 
 
 def fingerprint(key: str) -> int:
@@ -173,27 +194,50 @@ def open_sketch(sealed: bytes, identities: Sequence[Any], report_sha256: str) ->
 
 
 def open_observables(sealed: bytes, identities: Sequence[Any], report_sha256: str) -> Kept:
-    """Open observables.age.
+    """Open observables.age. Its rows are unpacked some at a time, whenever they are gone through.
 
     Raises:
         NotOpenedError: the identities do not open it.
-        DamagedError: it is not what it should be, or belongs to another report.
+        DamagedError: it is not what it should be, or belongs to another report. Going through the rows raises it, too.
         OtherVersionError: another version wrote it.
     """
-    from pyarrow import ArrowException, BufferReader, parquet  # noqa: PLC0415
+    from pyarrow import BufferReader, parquet  # noqa: PLC0415
 
     data = _opened(sealed, identities)
-    try:
+    with _damage_noticed():
         file = parquet.ParquetFile(BufferReader(data))
         about = file.metadata
         unpacked = sum(about.row_group(place).total_byte_size for place in range(about.num_row_groups))
         facts = _require_facts((about.metadata or {}).get(_FACTS, b""), report_sha256)
         if about.num_rows > _MOST_ROWS or unpacked > _MOST_BYTES or not file.schema_arrow.equals(_schema(b"")):
             raise DamagedError("not such a file")
-        columns = file.read(use_threads=False).to_pydict()
-        return Kept(tuple(_observables(columns)), _left_out(facts))
+        return Kept(_Rows(file), _left_out(facts))
+
+
+@contextmanager
+def _damage_noticed() -> Iterator[None]:
+    from pyarrow import ArrowException  # noqa: PLC0415
+
+    try:
+        yield
     except (ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
         raise DamagedError(type(error).__name__) from error
+
+
+class _Rows:
+    """The rows of an opened file."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[Observable]:
+        batches = self._file.iter_batches(batch_size=_ROWS_AT_A_TIME, use_threads=False)
+        while True:
+            with _damage_noticed():  # what whoever takes the rows raises is no damage
+                if (batch := next(batches, None)) is None:
+                    return
+                rows = list(_observables(batch.to_pydict()))
+            yield from rows
 
 
 def _observables(columns: dict[str, list[Any]]) -> Iterable[Observable]:

@@ -111,9 +111,8 @@ def _also_observables(seal: _Seal | None, kept: Kept, recipients: evidence.Recip
     from spytriage.indicators.kept import keys_of_value
 
     def seal_both(report_json: bytes) -> dict[str, bytes]:
-        keys = (key for observable in kept.observables for key in keys_of_value(observable.look_up, observable.value))
         files = seal(report_json) if seal else {}
-        return files | observables.seal(kept, keys, report_json, recipients)
+        return files | observables.seal(kept, keys_of_value, report_json, recipients)
 
     return seal_both
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -60,7 +61,7 @@ def _unsealing(identities: Sequence[Any]) -> Callable[[Mapping[str, bytes]], Non
             open_sealed(identities, files[EVIDENCE], report)
         try:
             if OBSERVABLES in files:
-                observables.open_observables(files[OBSERVABLES], identities, digest)
+                deque(observables.open_observables(files[OBSERVABLES], identities, digest).observables, maxlen=0)
             if SKETCH in files:
                 observables.open_sketch(files[SKETCH], identities, digest)
         except observables.ObservablesError as error:

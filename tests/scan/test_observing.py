@@ -11,20 +11,30 @@ from hypothesis import strategies as st
 
 from spytriage.findings import time_of, was_sent
 from spytriage.indicators.kept import reduced
-from spytriage.models import CoverageState, LookUp, ModuleCoverage, Observable
+from spytriage.models import LookUp, Observable
 from spytriage.scan import observing
 from spytriage.scan.observing import Recorder
-from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Observed, Planned, decode, encode
-from spytriage.scan.supervisor import _Ledger
+from spytriage.scan.protocol import MAX_LINE_BYTES, BadMessageError, Observed, decode, encode
 
 
-def recorder(module: str = "SafariHistory") -> Recorder:
-    made = Recorder(reduced, time_of, was_sent)
-    made.begin(module)
-    return made
+class Told(Recorder):
+    """A recorder that keeps what it tells."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(reduced, time_of, was_sent)
+        self.told: list[Observed] = []
+        self.begin(module, self.told.append)
+
+    def messages(self) -> list[Observed]:
+        self.tell()
+        return self.told
 
 
-def rows(made: Recorder) -> list[Observable]:
+def recorder(module: str = "SafariHistory") -> Told:
+    return Told(module)
+
+
+def rows(made: Told) -> list[Observable]:
     return [row for message in made.messages() for row in message.observables]
 
 
@@ -79,28 +89,26 @@ def test_what_is_no_text_is_not_kept(value: object) -> None:
     made = recorder()
     for look_up in LookUp:
         getattr(made, look_up.value)(value)
-    assert list(made.messages()) == []
+    assert made.messages() == []
 
 
-def test_what_exceeds_a_bound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "MOST_VALUES", 3)
+def test_what_is_too_long_is_counted() -> None:
     made = recorder()
-    for number in range(5):
-        made.process(f"p{number}")
-    made.process("p0")  # known already
-    made.process("x" * (observing.LONGEST_VALUE + 1))
-    (message,) = made.messages()
-    assert [(row.value, row.count) for row in message.observables] == [("p0", 2), ("p1", 1), ("p2", 1)]
-    assert message.left_out == 3
-
-
-def test_text_is_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "MOST_TEXT", 10)
-    made = recorder()
-    for name in ("abcdef", "ghijkl", "mnop"):
+    for name in ("p0", "p1", "p0", "x" * (observing.LONGEST_VALUE + 1)):
         made.process(name)
     (message,) = made.messages()
-    assert ([row.value for row in message.observables], message.left_out) == (["abcdef", "mnop"], 1)
+    assert [(row.value, row.count) for row in message.observables] == [("p0", 2), ("p1", 1)]
+    assert message.left_out == 1
+
+
+@pytest.mark.parametrize(("name", "most"), [("_VALUES_AT_A_TIME", 3), ("_TEXT_AT_A_TIME", 5)])
+def test_no_more_is_held_than_enough_to_tell_in_order(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
+    monkeypatch.setattr(observing, name, most)
+    made = recorder()
+    for word in ("cc", "aa", "bb", "aa", "dd"):
+        made.process(word)
+    assert [row.value for message in made.told for row in message.observables] == ["aa", "bb", "cc"]
+    assert [row.value for row in rows(made)] == ["aa", "bb", "cc", "aa", "dd"]
 
 
 def test_no_message_is_longer_than_a_line_may_be() -> None:
@@ -133,21 +141,3 @@ def test_what_no_worker_says_is_refused(row: str) -> None:
     line = f'{{"m":"observed","module":"SMS","rows":[{row}],"left_out":0}}'
     with pytest.raises(BadMessageError):
         decode(line.encode(), ())
-
-
-class TestTheLedger:
-    def ledger(self) -> _Ledger:
-        ledger = _Ledger(plan=Planned((("SMS",),), {}, ("SMS",), "1"))
-        ledger.coverage["SMS"] = ModuleCoverage("SMS", CoverageState.CHECKED, 1)
-        return ledger
-
-    def test_keeps_no_more_than_its_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("spytriage.scan.supervisor.MOST_OBSERVABLES", 2)
-        ledger, one = self.ledger(), Observable(LookUp.URL, "example.org", "SMS", None, 1)
-        ledger.keep(Observed("SMS", (one, one, one), 4))
-        kept = ledger.result(keep=True).kept
-        assert kept is not None
-        assert (len(kept.observables), kept.left_out) == (2, {"SMS": 5})
-
-    def test_keeps_nothing_unless_asked(self) -> None:
-        assert self.ledger().result().kept is None

@@ -150,9 +150,9 @@ def limits(addendum: Addendum) -> Iterator[str]:
     yield from map(_, _ALWAYS)
     yield from (_(_RULES[rule]) for rule in addendum.not_kept_for)
     for module in addendum.gaps:
-        yield _("{artefact}: it was not read in the check, so nothing of it could be kept.").format(
-            artefact=artefact_of(module.name).label
-        )
+        yield _(
+            "{artefact}: the check did not read it, or not to its end. What was not read could not be kept."
+        ).format(artefact=artefact_of(module.name).label)
     for name, count in addendum.left_out:
         text = ngettext(
             "{artefact}: {count} value was more than is kept, and is not compared.",

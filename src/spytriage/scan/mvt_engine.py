@@ -334,8 +334,7 @@ class Engine:
         if self.recorder and aside and coverage.reason is not Reason.OUT_OF_MEMORY:
             aside.look_at_rest()
             self._observe(module, name, notes, self.recorder)
-            for message in self.recorder.messages():
-                self.emit(message)
+            self.recorder.tell()
         self._forget()
         if name not in self.needed:
             module.results = []  # MVT keeps them all until the end: 5.8 GB on a full phone
@@ -451,7 +450,7 @@ class Engine:
             finally:
                 module.results = results
 
-        recorder.begin(name)
+        recorder.begin(name, self.emit)
         return Aside(lambda: module.results, look_at, read if name in _FETCHES_FIRST else None)
 
     def _as_read(

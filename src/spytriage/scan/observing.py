@@ -1,7 +1,8 @@
-"""Takes down what modules look up, for checks with newer indicators: deduplicated, reduced, within bounds.
+"""Takes down what modules look up, for checks with newer indicators: deduplicated and reduced.
 
 It stands where the matcher stands and matches nothing. A value is kept without its record; of the record only the day
-is kept and whether the phone's owner sent it, since findings name both. What exceeds a bound is counted.
+is kept and whether the phone's owner sent it, since findings name both. Whenever there is enough it is handed on: a
+value that comes again later is told again (`spytriage.scan.keeping` joins them).
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 
 from spytriage.models import LookUp, Observable
 from spytriage.scan.protocol import Observed
 
-MOST_VALUES = 400_000
-"""Distinct values of one module: more files than a full phone has."""
-MOST_TEXT = 64 << 20
-"""Characters of one module's values, all together."""
 LONGEST_VALUE = 4096
 """Characters of one value: the longest path that there can be."""
+_VALUES_AT_A_TIME = 20_000
+"""Distinct values that are held until they are told: enough that what comes again and again is told seldom."""
+_TEXT_AT_A_TIME = 4 << 20
 _TEXT_OF_A_MESSAGE = 256 << 10
-_ROWS_OF_A_MESSAGE = 2_000
+_ROWS_OF_A_MESSAGE = 1_000
 _RECORDS_AT_A_TIME = 5_000
 """Records that are held until they are looked at: enough that looking costs little, few enough for memory."""
 
@@ -44,11 +45,16 @@ class Recorder:
     ) -> None:
         self.shortened_links = 0
         self._reduce, self._time_of, self._was_sent = reduce, time_of, was_sent
-        self.begin("")
+        self.begin("", lambda _message: None)
 
-    def begin(self, module: str) -> None:
-        """Forget everything: another module begins."""
-        self._module, self._left_out, self._text = module, 0, 0
+    def begin(self, module: str, emit: Callable[[Observed], None]) -> None:
+        """Forget everything: another module begins.
+
+        Args:
+            module: its name.
+            emit: takes what was taken down, in messages of bounded size, whenever there is enough.
+        """
+        self._module, self._emit, self._left_out, self._text = module, emit, 0, 0
         self._facts: tuple[date | None, bool] | None = None
         self._rows: dict[tuple[LookUp, str, bool], tuple[date | None, int]] = {}
         self._records: list[Any] = []
@@ -118,11 +124,13 @@ class Recorder:
         if known is not None:
             days = [at for at in (known[0], day) if at]
             self._rows[key] = (min(days) if days else None, known[1] + 1)
-        elif len(kept) > LONGEST_VALUE or len(self._rows) >= MOST_VALUES or self._text + len(kept) > MOST_TEXT:
+        elif len(kept) > LONGEST_VALUE:
             self._left_out += 1
         else:
             self._text += len(kept)
             self._rows[key] = (day, 1)
+            if len(self._rows) == _VALUES_AT_A_TIME or self._text > _TEXT_AT_A_TIME:
+                self.tell()
 
     def url(self, value: object) -> None:
         """Take down a URL, a host or an address."""
@@ -168,19 +176,19 @@ class Recorder:
         """Take down the name of an Android system property."""
         self._note(LookUp.ANDROID_PROPERTY, value)
 
-    def messages(self) -> Iterator[Observed]:
-        """Yield what was taken down of the module, in messages of bounded size; how much was left out comes last."""
+    def tell(self) -> None:
+        """Hand on what was taken down since the last time, in order; how much was left out comes last."""
         rows: list[Observable] = []
         text = 0
-        for (look_up, value, sent), (day, count) in self._rows.items():
+        for (look_up, value, sent), (day, count) in sorted(self._rows.items(), key=itemgetter(0)):
             if text + len(value) > _TEXT_OF_A_MESSAGE or len(rows) == _ROWS_OF_A_MESSAGE:
-                yield Observed(self._module, tuple(rows))
+                self._emit(Observed(self._module, tuple(rows)))
                 rows, text = [], 0
             rows.append(Observable(look_up, value, self._module, day, count, sent))
             text += len(value)
         if rows or self._left_out:
-            yield Observed(self._module, tuple(rows), self._left_out)
-        self.begin("")
+            self._emit(Observed(self._module, tuple(rows), self._left_out))
+        self._rows, self._text, self._left_out = {}, 0, 0
 
 
 class Aside:

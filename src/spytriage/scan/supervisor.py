@@ -25,12 +25,12 @@ from spytriage.models import (
     Indicator,
     Kept,
     ModuleCoverage,
-    Observable,
     RawAlert,
     Reason,
     ScanResult,
 )
 from spytriage.scan.guard import OUT_OF_MEMORY_EXIT
+from spytriage.scan.keeping import Collected
 from spytriage.scan.protocol import (
     MAX_LINE_BYTES,
     BadMessageError,
@@ -57,8 +57,7 @@ _READ_BYTES = 1 << 20
 _LONGEST_WAIT = 3600.0  # seconds; select takes no infinity
 _LONGEST = ("Manifest", "InteractionC", "SMS", "SafariHistory", "Whatsapp")
 _ALERT = b'{"m":"alert"'  # how a line begins that holds one
-MOST_OBSERVABLES = 2_000_000
-"""How many values of one phone are kept at most, all modules together."""
+_OBSERVED = b'{"m":"observed"'  # `Collected` has bounds of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Limits:
 
     seconds: float = 1800.0  # wall clock per module (and for starting the worker)
     memory_bytes: int = 4 << 30  # of the whole worker
-    output_bytes: int = 256 << 20  # alerts of one module
+    output_bytes: int = 256 << 20  # alerts of one module, and whatever else it says but its look-ups
     all_output_bytes: int = 512 << 20  # alerts of all modules together; more costs the modules that would add to them
 
 
@@ -98,9 +97,7 @@ class _Ledger:
     coverage: dict[str, ModuleCoverage] = field(default_factory=dict)
     alerts: dict[str, list[RawAlert]] = field(default_factory=dict)
     alert_bytes: int = 0  # of all that are kept
-    observables: dict[str, list[Observable]] = field(default_factory=dict)
-    observed: int = 0  # of all modules
-    left_out: dict[str, int] = field(default_factory=dict)
+    observed: Collected = field(default_factory=Collected)
     copied_to_disk: bool = False
 
     @property
@@ -113,26 +110,18 @@ class _Ledger:
         """Return whether every module is finished with."""
         return self.plan is not None and len(self.coverage) == len(self.plan.modules)
 
-    def keep(self, message: Observed) -> None:
-        """Keep what a module looked up, as far as there is room."""
-        kept = message.observables[: max(0, MOST_OBSERVABLES - self.observed)]
-        self.observed += len(kept)
-        self.observables.setdefault(message.module, []).extend(kept)
-        if left_out := message.left_out + len(message.observables) - len(kept):
-            self.left_out[message.module] = self.left_out.get(message.module, 0) + left_out
-
     def result(self, *, keep: bool = False) -> ScanResult:
         """Return what came of the scan: in MVT's order, whatever order the modules ran in."""
         assert self.plan is not None
         modules = self.plan.modules
-        observables = tuple(seen for name in modules for seen in self.observables.get(name, ()))
+        self.observed.settle(modules)
         return ScanResult(
             modules=tuple(self.coverage[name] for name in modules),
             alerts=tuple(alert for name in modules for alert in self.alerts.get(name, ())),
             engine="mvt",
             engine_version=self.plan.engine_version,
             copied_to_disk=self.copied_to_disk,
-            kept=Kept(observables, self.left_out) if keep else None,
+            kept=Kept(self.observed, self.observed.left_out) if keep else None,
         )
 
 
@@ -237,7 +226,7 @@ class _Worker:
             raise _cause_of_death(self.process.wait())
         *lines, self.waiting = (self.waiting + read).split(b"\n")
         for line in lines:
-            self.current_bytes += len(line)
+            self.current_bytes += 0 if line.startswith(_OBSERVED) else len(line)
             if self.current_bytes > most:
                 raise _WorkerLostError(Reason.TOO_MUCH_OUTPUT)
             yield bytes(line)
@@ -406,7 +395,7 @@ class _Crew:
             case RawAlert(module):
                 self._ledger.alerts.setdefault(module, []).append(message)
             case Observed():
-                self._ledger.keep(message)
+                self._ledger.observed.add(message)
             case ReadSoFar(module, rows):
                 self._progress.read(module, rows)
 
