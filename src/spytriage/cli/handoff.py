@@ -132,14 +132,14 @@ def _as_json(verification: Verification) -> dict[str, object]:
 def _print(verification: Verification) -> None:
     from spytriage.review import AddendumStepId, texts
 
-    width = max(len(texts.result_text(step.result)) for step in verification.steps)
+    width = max(len(texts.phrase(step.result)) for step in verification.steps)
     for step in verification.steps:
         if step.id is AddendumStepId.CONTAINER:
             click.echo(_("The addendum:"))
-        result = texts.result_text(step.result).ljust(width)
-        click.echo(f"{step.number:2}. {result}  {texts.step_text(step.id)}: {printable(texts.why_text(step), 500)}")
+        result = texts.phrase(step.result).ljust(width)
+        click.echo(f"{step.number:2}. {result}  {texts.phrase(step.id)}: {printable(texts.why_text(step), 500)}")
     click.echo()
-    click.echo(texts.overall_text(verification.overall))
+    click.echo(texts.phrase(verification.overall))
     click.echo(_("What this does not prove:"))
     for sentence in texts.not_proven():
         click.echo(f"  - {sentence}")
@@ -205,7 +205,7 @@ def _intact(folder: Path) -> Mapping[str, bytes]:
         step = next(step for step in verification.steps if step.result is Result.FAILED)
         raise SpytriageError(
             _("This hand-off is not as it was written. {step}: {reason}").format(
-                step=texts.step_text(step.id), reason=printable(texts.why_text(step), 500)
+                step=texts.phrase(step.id), reason=printable(texts.why_text(step), 500)
             ),
             path=folder,
             hint=_("Leave it as it is, and check the backup again into a new folder."),

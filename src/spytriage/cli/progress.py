@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spytriage.artefacts import artefact_of
 from spytriage.i18n import _
 from spytriage.models import ModuleCoverage
-from spytriage.report.texts import state_text
+from spytriage.report.texts import phrase
 from spytriage.scan import Progress
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _BarProgress:
 
     def ended(self, coverage: ModuleCoverage) -> None:
         self._running.pop(coverage.name, None)
-        line = f"{artefact_of(coverage.name).label}: {state_text(coverage.state)}"
+        line = f"{artefact_of(coverage.name).label}: {phrase(coverage.state)}"
         self._bar.update(self._task, advance=1, last=line, description=self._description())
 
     def _show(self, module: str, rows: int) -> None:

@@ -204,7 +204,7 @@ def _ask(report: Report) -> tuple[Opinion, dict[str, Opinion]]:
 
     click.echo(_("Reasons that you can give:"), err=True)
     for ground in Ground:
-        click.echo(f"  {ground:22} {texts.ground_text(ground)}", err=True)
+        click.echo(f"  {ground:22} {texts.phrase(ground)}", err=True)
     click.echo(_("Harmless explanations: {list}").format(list=", ".join(Benign)), err=True)
     opinions = {}
     for reference, finding in by_reference(report).items():
@@ -329,9 +329,9 @@ def _print_side_by_side(report: Report, reviews: list[tuple[Review, str]], conso
 
 
 def _in_words(opinion: Opinion | None) -> str:
-    from spytriage.review.texts import verdict_text
+    from spytriage.review.texts import phrase
 
     if opinion is None:
         return "–"
-    lines = (verdict_text(opinion.verdict), ", ".join(opinion.reasons), printable(opinion.note, 4000))
+    lines = (phrase(opinion.verdict), ", ".join(opinion.reasons), printable(opinion.note, 4000))
     return "\n".join(line for line in lines if line)

@@ -60,8 +60,8 @@ def _coverage(report: Report) -> Iterator[str]:
     for state, modules in by_state(report.modules):
         for module in modules:
             records = "–" if module.records is None else str(module.records)
-            reason = texts.reason_text(module.reason) if module.reason else ""
-            yield _row(artefact_of(module.name).label, texts.state_text(state), records, reason)
+            reason = texts.phrase(module.reason) if module.reason else ""
+            yield _row(artefact_of(module.name).label, texts.phrase(state), records, reason)
 
 
 def _findings(report: Report) -> Iterator[str]:

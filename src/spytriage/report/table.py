@@ -41,11 +41,11 @@ def _rows(report: Report) -> Iterator[dict[str, str]]:
     }
     for state, modules in by_state(report.modules):
         for module in modules:
-            because = f" ({texts.reason_text(module.reason)})" if module.reason else ""
+            because = f" ({texts.phrase(module.reason)})" if module.reason else ""
             yield {
                 "row": "coverage",
                 "id": state.value,
-                "title": texts.state_text(state) + because,
+                "title": texts.phrase(state) + because,
                 "module": module.name,
                 "artefact": artefact_of(module.name).label,
                 "records": "" if module.records is None else str(module.records),
