@@ -17,26 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def starting(self) -> None:
-        """Show nothing."""
-
-    def planned(self, modules: Sequence[str]) -> None:
-        """Show nothing."""
-
-    def started(self, module: str) -> None:
-        """Show nothing."""
-
-    def read(self, module: str, rows: int) -> None:
-        """Show nothing."""
-
-    def ended(self, coverage: ModuleCoverage) -> None:
-        """Show nothing."""
-
-
-class _BarProgress:
+class _BarProgress(Progress):
     """A bar that is shown from the start of the scan on: before it, the terminal belongs to the questions.
 
     It names the modules that are running, with the rows that each has read.
@@ -81,7 +62,7 @@ def shown_progress(*, quiet: bool) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield SilentProgress()
+        yield Progress()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
