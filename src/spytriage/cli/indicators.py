@@ -256,9 +256,9 @@ def _print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> N
 
 
 def _embedded_row() -> tuple[object, ...]:
-    from spytriage.indicators.sets import load_embedded
+    from spytriage.indicators.sets import read_embedded
 
-    embedded = load_embedded(checked_on()).sets[0]
+    embedded = read_embedded(checked_on()).set
     families = ", ".join(embedded.families)
     return (embedded.name, families, embedded.publisher, f"{embedded.usable}/{embedded.total}", "", _("embedded"))
 
