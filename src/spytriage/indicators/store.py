@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from spytriage.atomic import replace_file
 from spytriage.errors import SpytriageError
@@ -230,9 +229,3 @@ def _forget_unused(folder: Path) -> None:
         if path.name not in used:
             with suppress(OSError):
                 path.unlink()
-
-
-def kit_manifest(wanted: Iterable[Record]) -> dict[str, Any]:
-    """Return what a kit says about the sets in it."""
-    keys = ("name", "title", "publisher", "sha256")
-    return {"format": 1, "sets": [{key: getattr(record, key) for key in keys} for record in wanted]}
