@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from spytriage.artefacts import artefact_of
@@ -181,7 +182,7 @@ def _to_html(addendum: Addendum) -> bytes:
         sections=_sections_in_each_language(addendum),
         limits=in_each_language(lambda: tuple(limits(addendum))),
         most=_MOST,
-        can_be_right=lambda day: day is None or can_be_right(day, addendum.rechecked_on),
+        can_be_right=partial(can_be_right, checked_on=addendum.rechecked_on),
     )
 
 

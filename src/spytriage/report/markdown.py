@@ -90,7 +90,7 @@ def _findings(report: Report) -> Iterator[str]:
 def observation(finding: RedactedFinding, told_on: date) -> str:
     """Return a finding on one line, as it is told on that day."""
     day = str(finding.day) if finding.day else _("day not known")
-    if finding.day and not can_be_right(finding.day, told_on):
+    if not can_be_right(finding.day, told_on):
         day += f" ({_('this day cannot be right')})"
     records = ngettext("%(count)d record", "%(count)d records", finding.count) % {"count": finding.count}
     unnamed, word = _("no family named"), _("set")
