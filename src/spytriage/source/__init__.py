@@ -94,7 +94,11 @@ def _children(path: Path) -> list[Path]:
             return []
         return sorted(path.iterdir())
     except PermissionError as error:
-        raise _forbidden(path) from error
+        raise SpytriageError(
+            _("This path may not be read."),
+            path=path,
+            hint=_("Give yourself permission to read it, or copy it to a folder of yours."),
+        ) from error
     except OSError as error:
         raise SpytriageError(
             _("This path cannot be used."), path=path, hint=_("Check the spelling, or drag the folder here.")
@@ -133,15 +137,11 @@ def _look(path: Path) -> Listing:
     try:
         return look(path)
     except OSError as error:
-        raise _forbidden(path) from error
-
-
-def _forbidden(path: Path) -> SpytriageError:
-    return SpytriageError(
-        _("This path may not be read."),
-        path=path,
-        hint=_("Give yourself permission to read it, or copy it to a folder of yours."),
-    )
+        raise SpytriageError(
+            _("This path may not be read."),
+            path=path,
+            hint=_("Give yourself permission to read it, or copy it to a folder of yours."),
+        ) from error
 
 
 def _source(kind: Kind, listing: Listing, root: str) -> Source:
