@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import os
 import random
+import sqlite3
 import struct
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ from pathlib import Path
 from spytriage.demo import phone_files
 from spytriage.demo.backup_format import MANIFEST_COLUMNS, App, BackupFile, mbfile, property_lists
 from spytriage.demo.encryption import Keybag
-from spytriage.demo.formats import write_database
+from spytriage.demo.formats import WRITER, Rows, fill
 from spytriage.demo.records import Call, Event, Lookup, Message, Permission, Person, Story, Usage, Visit
 from spytriage.demo.story import tell
 from spytriage.models import IndicatorType
@@ -139,7 +140,32 @@ def _messages(count: int, people: tuple[Person, ...], rng: random.Random) -> Ite
         service = "SMS" if number % 9 == 0 else "iMessage"
         shown = "" if rich_only else text
         sent = number % 5 < 2
-        yield Message(_back(number, 7), rng.choice(people), shown, sent, service, picture, text, trace=trace)
+        yield Message(
+            _back(number, 7), rng.choice(people), shown, sent, service, picture, _attributed(text), trace=trace
+        )
+
+
+def _attributed(text: str) -> bytes:
+    """Return an NSAttributedString of one run as NSArchiver writes it ("typedstream"), as iMessage keeps texts.
+
+    Source: the readers of imessage-exporter (github.com/ReagentX/imessage-exporter, crate imessage-database).
+    """
+    data, units = text.encode(), len(text.encode("utf-16-le")) // 2
+    return b"".join(
+        (
+            b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00",
+            b"\x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+",
+            _streamed(len(data)) + data + b"\x86\x84\x02iI\x01" + _streamed(units),
+            b"\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01\x92\x84\x96\x96",
+            b"\x1d__kIMMessagePartAttributeName\x86\x92\x84\x84\x84\x08NSNumber\x00\x84\x84\x07NSValue\x00",
+            b"\x94\x84\x01*\x84\x99\x99\x00\x86\x86\x86",
+        )
+    )
+
+
+def _streamed(number: int) -> bytes:
+    """Return a number of at most 16 bits as a typedstream holds it."""
+    return bytes([number]) if number < 0x80 else b"\x81" + number.to_bytes(2, "little")
 
 
 def _chats(count: int, people: tuple[Person, ...], rng: random.Random) -> Iterator[Message]:
@@ -408,7 +434,7 @@ def write_phone(
             rows["all"] += 1
             yield row
 
-    write_database(manifest, "Manifest.db", {MANIFEST_COLUMNS: counted()})
+    _write_database(manifest, "Manifest.db", {MANIFEST_COLUMNS: counted()})
     if seal:
         manifest.write_bytes(seal.manifest(manifest.read_bytes()))
     for name, content in property_lists(story.device, story.apps, seal).items():
@@ -419,9 +445,20 @@ def write_phone(
     return Phone(rows["all"], writer.size, ("Manifest.db", *databases), _beyond_mvt(story))
 
 
+def _write_database(path: Path, name: str, rows: Rows) -> None:
+    """Write an SQLite file that need not fit into memory; otherwise as the demo's `database`."""
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
+    fill(connection, name, rows)
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek(WRITER.start)
+        file.write(bytes(4))
+
+
 def _beyond_mvt(story: Story) -> dict[tuple[str, str], int]:
-    rich = sum(_PARCEL in message.rich_text and not message.text for message in story.messages)
-    traced_rich = sum(_LURE in message.rich_text and not message.text for message in story.messages)
+    rich = sum(_PARCEL.encode() in message.rich_text and not message.text for message in story.messages)
+    traced_rich = sum(_LURE.encode() in message.rich_text and not message.text for message in story.messages)
     found = Counter({("SMS", _PARCEL): rich, ("SMS", _LURE): traced_rich, ("BackupInfo", _APP): 1})
     return {key: number for key, number in found.items() if number}
 

@@ -86,7 +86,7 @@ def test_the_guide_tells_every_outcome_trace_and_reason(language: str) -> None:
         assert f"`{word}`" in text
     with using_language(language):
         for ground in Ground:
-            assert f"| `{ground}` | {texts.ground_text(ground)} |" in text
+            assert f"| `{ground}` | {texts.phrase(ground)} |" in text
 
 
 @pytest.mark.parametrize("language", GUIDES)
@@ -94,9 +94,9 @@ def test_the_reference_has_the_steps_results_and_reasons_of_the_program(language
     text = REFERENCES[language].read_text(encoding="utf-8")
     with using_language(language):
         for number, step in enumerate(StepId, start=1):
-            assert f"| {number} | {texts.step_text(step)} | `{step}` |" in text
+            assert f"| {number} | {texts.phrase(step)} | `{step}` |" in text
         for number, step in enumerate(AddendumStepId, start=1):
-            assert f"| {number} | {texts.step_text(step)} | `{step}` |" in text
+            assert f"| {number} | {texts.phrase(step)} | `{step}` |" in text
         for reason in Why:
             assert f"| `{reason}` | {texts.why_text(Step(StepId.FILES, Result.FAILED, reason, '…'))} |" in text
         for sentence in texts.not_proven():

@@ -306,7 +306,7 @@ def test_a_received_trace_never_says_that_something_ran(language: str) -> None:
         "fr": "quelque chose s'est exécuté",
         "ar": "على أن شيئًا عمل",
     }[language]
-    assert nothing_ran in texts.trace_text(Trace.RECEIVED)
+    assert nothing_ran in texts.phrase(Trace.RECEIVED)
     for finding, kind in KINDS.items():
         if kind.trace in {Trace.RECEIVED, Trace.CONTACTED}:
             assert nothing_ran in texts.finding_text(finding).meaning
@@ -319,15 +319,15 @@ def test_every_member_of_every_vocabulary_has_a_text(language: str) -> None:
     said = [
         *(sentence for outcome in models.Outcome for sentence in outcome_sentences(outcome)),
         *(sentence for finding in FindingId for sentence in astuple(texts.finding_text(finding))),
-        *map(texts.trace_text, Trace),
-        *map(texts.level_text, Level),
-        *map(texts.benign_text, Benign),
-        *map(texts.state_text, models.CoverageState),
-        *map(texts.reason_text, models.Reason),
-        *map(texts.fact_text, models.Fact),
+        *map(texts.phrase, Trace),
+        *map(texts.phrase, Level),
+        *map(texts.phrase, Benign),
+        *map(texts.phrase, models.CoverageState),
+        *map(texts.phrase, models.Reason),
+        *map(texts.phrase, models.Fact),
         *map(texts.term_text, (*models.Term, True, False, 0, 12)),
-        *map(texts.rule_text, models.MatchRule),
-        *map(texts.indicator_type_text, models.IndicatorType),
+        *map(texts.phrase, models.MatchRule),
+        *map(texts.phrase, models.IndicatorType),
         *(texts.consent_text(field.name) for field in fields(models.ConsentSummary)),
     ]
     assert all(text.strip() for text in said)
@@ -372,7 +372,7 @@ def test_every_finding_has_a_page_that_says_the_same_as_the_report(language: str
     headings = re.findall(r"^#+ .*", path.read_text(encoding="utf-8"), re.MULTILINE)
     text, page = texts.finding_text(finding), unwrapped(path)
     assert headings == [f"# {text.title}", *(f"## {heading}" for heading in HEADINGS[language])]
-    for sentence in (text.seen, text.meaning, text.next_step, *map(texts.benign_text, KINDS[finding].benign)):
+    for sentence in (text.seen, text.meaning, text.next_step, *map(texts.phrase, KINDS[finding].benign)):
         assert sentence in page
     assert f"`{KINDS[finding].trace}`" in page
 

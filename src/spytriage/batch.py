@@ -33,6 +33,7 @@ from spytriage.handoff import CUSTODY
 from spytriage.i18n import _, current_language, direction, language_tag
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
+from spytriage.yamltext import texts_in
 
 CASES = "cases.json"
 SUMMARY = "summary.json"
@@ -146,9 +147,7 @@ def _in_folder(folder: Path) -> list[Phone]:
 
 
 def _in_list(file: Path) -> list[Phone]:
-    import yaml  # noqa: PLC0415 (start-up stays fast)
-
-    data = _yaml(file, yaml.BaseLoader)
+    data = _yaml(file)
     if not isinstance(data, list):
         raise _not_a_list(file)
     phones = []
@@ -163,15 +162,12 @@ def _in_list(file: Path) -> list[Phone]:
     return phones
 
 
-def _yaml(file: Path, loader: Any) -> Any:
-    import yaml  # noqa: PLC0415
-
+def _yaml(file: Path) -> Any:
     try:
-        with file.open("rb") as handle:
-            return yaml.load(handle.read(_MOST_BYTES), loader)  # noqa: S506 (the base loader knows no tags)
+        return texts_in(file, _MOST_BYTES)
     except OSError as error:
         raise _unreadable(file) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _not_a_list(file) from error
 
 
@@ -196,8 +192,6 @@ def passwords_of(file: Path) -> Mapping[str, str]:
     Raises:
         SpytriageError: others can read it, or it is no such file.
     """
-    import yaml  # noqa: PLC0415
-
     try:
         mode = file.stat().st_mode
     except OSError as error:
@@ -208,7 +202,7 @@ def passwords_of(file: Path) -> Mapping[str, str]:
             path=file,
             hint=_("Protect it first: `chmod 600 FILE`."),
         )
-    data = _yaml(file, yaml.BaseLoader)
+    data = _yaml(file)
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise SpytriageError(
             _("This is not a file of passwords."), path=file, hint=_("Write a line `name: password` for each phone.")

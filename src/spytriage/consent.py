@@ -17,6 +17,7 @@ from spytriage.atomic import write_new_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import ConsentSummary
+from spytriage.yamltext import texts_in
 
 _MAX_BYTES = 64 * 1024
 # A code such as F-2026-014, since it stands in the report. A digit is asked for so that nobody writes a name here, and
@@ -173,21 +174,17 @@ def read_consent(path: Path) -> Consent:
     Raises:
         SpytriageError: the file cannot be read or is no consent record.
     """
-    import yaml  # noqa: PLC0415
-
     try:
         if path.exists() and not path.is_file():
             raise _not_a_record(path)  # a pipe would hang us
-        with path.open("rb") as handle:
-            # The base loader knows no tags and no merging: nothing in a forged file makes it work or fail.
-            data = yaml.load(handle.read(_MAX_BYTES), yaml.BaseLoader)  # noqa: S506
+        data = texts_in(path, _MAX_BYTES)
     except OSError as error:
         raise SpytriageError(
             _("The consent record cannot be read."),
             path=path,
             hint=_("Check the path, or make one with `spytriage consent new`."),
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _not_a_record(path) from error
     if not isinstance(data, dict) or data.get("consent_version") != "1":
         raise _not_a_record(path)

@@ -227,22 +227,26 @@ def parse_identities(data: bytes, path: Path) -> tuple[Any, ...]:
     Raises:
         SpytriageError: there is none.
     """
-    import pyrage  # noqa: PLC0415
-
-    try:
-        if b"-----BEGIN" in data:
-            return (pyrage.ssh.Identity.from_buffer(data),)
-        lines = [line.strip() for line in data.decode("utf-8").splitlines()]
-        found = tuple(pyrage.x25519.Identity.from_str(line) for line in lines if line.startswith("AGE-SECRET-KEY-"))
-    except (pyrage.IdentityError, ValueError):
-        found = ()
-    if not found:
+    if not (found := identities_in(data)):
         raise SpytriageError(
             _("This file holds no secret key that can unseal."),
             path=path,
             hint=_("Name the file that age-keygen wrote, or an SSH key of type ed25519 that has no passphrase."),
         )
     return found
+
+
+def identities_in(data: bytes) -> tuple[Any, ...]:
+    """Return the secret keys of age, or the one of OpenSSH, in a file's bytes; nothing when none can be used."""
+    import pyrage  # noqa: PLC0415
+
+    try:
+        if b"PRIVATE KEY-----" in data:
+            return (pyrage.ssh.Identity.from_buffer(data),)
+        found = re.findall(r"^\s*(AGE-SECRET-KEY-1[0-9A-Z]+)", data.decode("utf-8", "replace"), re.MULTILINE)
+        return tuple(pyrage.x25519.Identity.from_str(key) for key in found)
+    except (pyrage.IdentityError, ValueError):
+        return ()
 
 
 # --- Sealing and unsealing --------------------------------------------------------------------------------------

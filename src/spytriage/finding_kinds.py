@@ -132,132 +132,106 @@ _AMNESTY_2021 = (
 _CITIZEN_LAB_2021 = "The Citizen Lab, FORCEDENTRY: NSO Group iMessage Zero-Click Exploit Captured in the Wild, 2021"
 _CITIZEN_LAB_2023 = "The Citizen Lab, Sweet QuaDreams, 2023"
 
-KINDS: dict[FindingId, FindingKind] = {
-    kind.id: kind
-    for kind in (
-        # With a published indicator, strongest first.
-        FindingKind(FindingId.PROCESS_RAN, Trace.RAN, Level.CRITICAL, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
-        FindingKind(
-            FindingId.PROCESS_ASKED_PERMISSION,
-            Trace.RAN,
-            Level.CRITICAL,
-            (Benign.SAME_NAME, Benign.DEVELOPER_PHONE),
-        ),
-        FindingKind(
-            FindingId.PROCESS_ASKED_LOCATION,
-            Trace.RAN,
-            Level.HIGH,
-            (Benign.SAME_NAME, Benign.DEVELOPER_PHONE),
-        ),
-        FindingKind(
-            FindingId.APP_INSTALLED,
-            Trace.INSTALLED,
-            Level.CRITICAL,
-            (Benign.SAME_NAME, Benign.DEVELOPER_PHONE),
-        ),
-        FindingKind(FindingId.PROFILE_INSTALLED, Trace.INSTALLED, Level.CRITICAL, (Benign.WORK_MANAGED,)),
-        FindingKind(FindingId.FILE_PRESENT, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
-        FindingKind(FindingId.LINK_IN_SHORTCUT, Trace.INSTALLED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
-        FindingKind(FindingId.PROPERTY_SET, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
-        FindingKind(
-            FindingId.SITE_VISITED,
-            Trace.CONTACTED,
-            Level.HIGH,
-            (Benign.RESEARCH_OR_NEWS, Benign.TYPED_NOT_REACHED, Benign.DOMAIN_CHANGED_HANDS),
-        ),
-        FindingKind(
-            FindingId.SITE_CONTACTED,
-            Trace.CONTACTED,
-            Level.HIGH,
-            (Benign.EMBEDDED_IN_PAGE, Benign.RESEARCH_OR_NEWS, Benign.DOMAIN_CHANGED_HANDS),
-        ),
-        FindingKind(
-            FindingId.SITE_DATA_STORED,
-            Trace.CONTACTED,
-            Level.HIGH,
-            (Benign.EMBEDDED_IN_PAGE, Benign.RESEARCH_OR_NEWS),
-        ),
-        FindingKind(
-            FindingId.LINK_RECEIVED,
-            Trace.RECEIVED,
-            Level.HIGH,
-            (Benign.FORWARDED_FOR_HELP, Benign.RESEARCH_OR_NEWS),
-        ),
-        FindingKind(
-            FindingId.LINK_SENT,
-            Trace.RECEIVED,
-            Level.MEDIUM,
-            (Benign.FORWARDED_FOR_HELP, Benign.RESEARCH_OR_NEWS),
-        ),
-        FindingKind(FindingId.ATTACHMENT_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.SAME_NAME,)),
-        FindingKind(FindingId.ACCOUNT_LOOKED_UP, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
-        FindingKind(FindingId.INVITATION_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
-        FindingKind(
-            FindingId.ACCOUNT_IN_TOUCH, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS, Benign.SAME_NAME)
-        ),
-        # Anomalies: no indicator, or one that is only loosely met.
-        FindingKind(FindingId.LOOSE_MATCH, Trace.ANOMALY, Level.LOW, (Benign.SAME_NAME, Benign.RESEARCH_OR_NEWS)),
-        FindingKind(
-            FindingId.USAGE_RECORD_MANIPULATED,
-            Trace.ANOMALY,
-            Level.MEDIUM,
-            (Benign.CLEAN_UP, Benign.OS_UPDATE),
-            source=_CITIZEN_LAB_2021,
-        ),
-        FindingKind(FindingId.USAGE_RECORD_GAP, Trace.ANOMALY, Level.LOW, (Benign.CLEAN_UP, Benign.OS_UPDATE)),
-        FindingKind(FindingId.PROCESS_WITHOUT_FILE, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.OS_UPDATE)),
-        FindingKind(FindingId.LOOKUP_MALFORMED, Trace.ANOMALY, Level.HIGH, (Benign.OS_UPDATE,), source=_AMNESTY_2021),
-        FindingKind(
-            FindingId.CALENDAR_EXPLOIT_PATTERN,
-            Trace.ANOMALY,
-            Level.MEDIUM,
-            (Benign.ORDINARY_EVENT,),
-            source=_CITIZEN_LAB_2023,
-        ),
-        FindingKind(FindingId.ATTACHMENT_ODD_PATH, Trace.ANOMALY, Level.LOW, (Benign.OS_UPDATE,)),
-        FindingKind(FindingId.PROFILE_HIDES_NOTIFICATIONS, Trace.ANOMALY, Level.LOW, (Benign.WORK_MANAGED,)),
-        FindingKind(FindingId.FAST_REDIRECT, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_REDIRECT,)),
-        FindingKind(FindingId.REDIRECT_NEAR_MATCH, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_REDIRECT,)),
-        FindingKind(FindingId.APP_NOT_FROM_STORE, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.DEVELOPER_PHONE)),
-        FindingKind(FindingId.APP_WITHOUT_IDENTIFIER, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.OS_UPDATE)),
-        FindingKind(
-            FindingId.ROOT_ACCESS_SIGNS,
-            Trace.ANOMALY,
-            Level.LOW,
-            (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER),
-        ),
-        FindingKind(
-            FindingId.FILE_IN_TEMPORARY_FOLDER, Trace.ANOMALY, Level.LOW, (Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER)
-        ),
-        FindingKind(FindingId.PROCESS_CRASHED, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.PHONE_MAKER)),
-        FindingKind(
-            FindingId.SECURITY_LOG_EVENT,
-            Trace.ANOMALY,
-            Level.LOW,
-            (Benign.WORK_MANAGED, Benign.OWN_CHOICE, Benign.ORDINARY_APP),
-        ),
-        FindingKind(
-            FindingId.APP_SIDELOADED,
-            Trace.ANOMALY,
-            Level.LOW,
-            (Benign.OWN_CHOICE, Benign.ORDINARY_APP, Benign.DEVELOPER_PHONE),
-        ),
-        FindingKind(FindingId.PROTECTION_OFF, Trace.ANOMALY, Level.LOW, (Benign.OWN_CHOICE, Benign.PHONE_MAKER)),
-        # Context.
-        FindingKind(FindingId.PROFILE_EVENT, Trace.NOTICE, Level.LOW, (Benign.WORK_MANAGED, Benign.OWN_CHOICE)),
-        FindingKind(
-            FindingId.APP_WITH_WIDE_ACCESS,
-            Trace.NOTICE,
-            Level.LOW,
-            (Benign.ORDINARY_APP, Benign.OWN_CHOICE, Benign.PHONE_MAKER),
-        ),
-        FindingKind(FindingId.APP_REMOVED, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.ORDINARY_APP)),
-        FindingKind(FindingId.UPDATES_OVERDUE, Trace.NOTICE, Level.LOW, (Benign.PHONE_MAKER,)),
-        FindingKind(FindingId.DEBUG_ACCESS, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE)),
-        FindingKind(FindingId.APPLE_THREAT_NOTIFICATION, Trace.NOTICE, Level.HIGH, (Benign.IMPERSONATION,)),
-        FindingKind(FindingId.LOCKDOWN_MODE_ON, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),
-        FindingKind(FindingId.LOCKDOWN_MODE_OFF, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),
-        # An alert shape that nobody foresaw: counted, never dropped. Its trace and level are set from the alert.
-        FindingKind(FindingId.UNRECOGNISED_ALERT, Trace.ANOMALY, Level.LOW),
-    )
-}
+_KINDS = (
+    # With a published indicator, strongest first.
+    FindingKind(FindingId.PROCESS_RAN, Trace.RAN, Level.CRITICAL, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
+    FindingKind(
+        FindingId.PROCESS_ASKED_PERMISSION, Trace.RAN, Level.CRITICAL, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)
+    ),
+    FindingKind(FindingId.PROCESS_ASKED_LOCATION, Trace.RAN, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
+    FindingKind(FindingId.APP_INSTALLED, Trace.INSTALLED, Level.CRITICAL, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
+    FindingKind(FindingId.PROFILE_INSTALLED, Trace.INSTALLED, Level.CRITICAL, (Benign.WORK_MANAGED,)),
+    FindingKind(FindingId.FILE_PRESENT, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
+    FindingKind(FindingId.LINK_IN_SHORTCUT, Trace.INSTALLED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
+    FindingKind(FindingId.PROPERTY_SET, Trace.INSTALLED, Level.HIGH, (Benign.SAME_NAME, Benign.DEVELOPER_PHONE)),
+    FindingKind(
+        FindingId.SITE_VISITED,
+        Trace.CONTACTED,
+        Level.HIGH,
+        (Benign.RESEARCH_OR_NEWS, Benign.TYPED_NOT_REACHED, Benign.DOMAIN_CHANGED_HANDS),
+    ),
+    FindingKind(
+        FindingId.SITE_CONTACTED,
+        Trace.CONTACTED,
+        Level.HIGH,
+        (Benign.EMBEDDED_IN_PAGE, Benign.RESEARCH_OR_NEWS, Benign.DOMAIN_CHANGED_HANDS),
+    ),
+    FindingKind(
+        FindingId.SITE_DATA_STORED, Trace.CONTACTED, Level.HIGH, (Benign.EMBEDDED_IN_PAGE, Benign.RESEARCH_OR_NEWS)
+    ),
+    FindingKind(
+        FindingId.LINK_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.FORWARDED_FOR_HELP, Benign.RESEARCH_OR_NEWS)
+    ),
+    FindingKind(
+        FindingId.LINK_SENT, Trace.RECEIVED, Level.MEDIUM, (Benign.FORWARDED_FOR_HELP, Benign.RESEARCH_OR_NEWS)
+    ),
+    FindingKind(FindingId.ATTACHMENT_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.SAME_NAME,)),
+    FindingKind(FindingId.ACCOUNT_LOOKED_UP, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
+    FindingKind(FindingId.INVITATION_RECEIVED, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS,)),
+    FindingKind(FindingId.ACCOUNT_IN_TOUCH, Trace.RECEIVED, Level.HIGH, (Benign.RESEARCH_OR_NEWS, Benign.SAME_NAME)),
+    # Anomalies: no indicator, or one that is only loosely met.
+    FindingKind(FindingId.LOOSE_MATCH, Trace.ANOMALY, Level.LOW, (Benign.SAME_NAME, Benign.RESEARCH_OR_NEWS)),
+    FindingKind(
+        FindingId.USAGE_RECORD_MANIPULATED,
+        Trace.ANOMALY,
+        Level.MEDIUM,
+        (Benign.CLEAN_UP, Benign.OS_UPDATE),
+        source=_CITIZEN_LAB_2021,
+    ),
+    FindingKind(FindingId.USAGE_RECORD_GAP, Trace.ANOMALY, Level.LOW, (Benign.CLEAN_UP, Benign.OS_UPDATE)),
+    FindingKind(FindingId.PROCESS_WITHOUT_FILE, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.OS_UPDATE)),
+    FindingKind(FindingId.LOOKUP_MALFORMED, Trace.ANOMALY, Level.HIGH, (Benign.OS_UPDATE,), source=_AMNESTY_2021),
+    FindingKind(
+        FindingId.CALENDAR_EXPLOIT_PATTERN,
+        Trace.ANOMALY,
+        Level.MEDIUM,
+        (Benign.ORDINARY_EVENT,),
+        source=_CITIZEN_LAB_2023,
+    ),
+    FindingKind(FindingId.ATTACHMENT_ODD_PATH, Trace.ANOMALY, Level.LOW, (Benign.OS_UPDATE,)),
+    FindingKind(FindingId.PROFILE_HIDES_NOTIFICATIONS, Trace.ANOMALY, Level.LOW, (Benign.WORK_MANAGED,)),
+    FindingKind(FindingId.FAST_REDIRECT, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_REDIRECT,)),
+    FindingKind(FindingId.REDIRECT_NEAR_MATCH, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_REDIRECT,)),
+    FindingKind(FindingId.APP_NOT_FROM_STORE, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.DEVELOPER_PHONE)),
+    FindingKind(FindingId.APP_WITHOUT_IDENTIFIER, Trace.ANOMALY, Level.LOW, (Benign.TEST_APP, Benign.OS_UPDATE)),
+    FindingKind(
+        FindingId.ROOT_ACCESS_SIGNS,
+        Trace.ANOMALY,
+        Level.LOW,
+        (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER),
+    ),
+    FindingKind(
+        FindingId.FILE_IN_TEMPORARY_FOLDER, Trace.ANOMALY, Level.LOW, (Benign.DEVELOPER_PHONE, Benign.PHONE_MAKER)
+    ),
+    FindingKind(FindingId.PROCESS_CRASHED, Trace.ANOMALY, Level.LOW, (Benign.ORDINARY_APP, Benign.PHONE_MAKER)),
+    FindingKind(
+        FindingId.SECURITY_LOG_EVENT,
+        Trace.ANOMALY,
+        Level.LOW,
+        (Benign.WORK_MANAGED, Benign.OWN_CHOICE, Benign.ORDINARY_APP),
+    ),
+    FindingKind(
+        FindingId.APP_SIDELOADED,
+        Trace.ANOMALY,
+        Level.LOW,
+        (Benign.OWN_CHOICE, Benign.ORDINARY_APP, Benign.DEVELOPER_PHONE),
+    ),
+    FindingKind(FindingId.PROTECTION_OFF, Trace.ANOMALY, Level.LOW, (Benign.OWN_CHOICE, Benign.PHONE_MAKER)),
+    # Context.
+    FindingKind(FindingId.PROFILE_EVENT, Trace.NOTICE, Level.LOW, (Benign.WORK_MANAGED, Benign.OWN_CHOICE)),
+    FindingKind(
+        FindingId.APP_WITH_WIDE_ACCESS,
+        Trace.NOTICE,
+        Level.LOW,
+        (Benign.ORDINARY_APP, Benign.OWN_CHOICE, Benign.PHONE_MAKER),
+    ),
+    FindingKind(FindingId.APP_REMOVED, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.ORDINARY_APP)),
+    FindingKind(FindingId.UPDATES_OVERDUE, Trace.NOTICE, Level.LOW, (Benign.PHONE_MAKER,)),
+    FindingKind(FindingId.DEBUG_ACCESS, Trace.NOTICE, Level.LOW, (Benign.OWN_CHOICE, Benign.DEVELOPER_PHONE)),
+    FindingKind(FindingId.APPLE_THREAT_NOTIFICATION, Trace.NOTICE, Level.HIGH, (Benign.IMPERSONATION,)),
+    FindingKind(FindingId.LOCKDOWN_MODE_ON, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),
+    FindingKind(FindingId.LOCKDOWN_MODE_OFF, Trace.NOTICE, Level.INFORMATIONAL, (Benign.OWN_CHOICE,)),
+    # An alert shape that nobody foresaw: counted, never dropped. Its trace and level are set from the alert.
+    FindingKind(FindingId.UNRECOGNISED_ALERT, Trace.ANOMALY, Level.LOW),
+)
+KINDS: dict[FindingId, FindingKind] = {kind.id: kind for kind in _KINDS}

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -49,6 +49,14 @@ class UnsafeHandOffError(SpytriageError):
 def signed_comment(manifest: bytes, day: date) -> str:
     """Return the comment that is signed with a manifest: it names these bytes, so it fits no other report."""
     return f"spytriage manifest.json sha256:{hashlib.sha256(manifest).hexdigest()} day:{day.isoformat()}"
+
+
+def listed(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """Return what a manifest says of its files."""
+    return [
+        {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name, data in sorted(files.items())
+    ]
 
 
 def read_handoff(path: Path) -> dict[str, bytes]:

@@ -22,15 +22,6 @@ from pathlib import Path
 LANGUAGES = ("en", "es", "pt_BR", "fr", "ar")
 """The languages of the program, each named as gettext names its folder under `locale/`."""
 
-LANGUAGE_NAMES: Mapping[str, str] = {
-    "en": "English",
-    "es": "Español",
-    "pt_BR": "Português (Brasil)",
-    "fr": "Français",
-    "ar": "العربية",
-}
-"""What each language calls itself; never translated."""
-
 DOMAINS = ("spytriage", "statements")
 _RIGHT_TO_LEFT = frozenset({"ar"})
 _NOT_A_LANGUAGE = frozenset({"", "c", "posix"})  # locales without a language: English, and nothing to say about it

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any
+from typing import Any, TypeVar
 
+_T = TypeVar("_T")
 _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 _STEERING = {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"}  # as in spytriage.text
 
@@ -25,6 +26,17 @@ def readable(value: Any) -> bytes:
 def _escape_steering(found: re.Match[str]) -> str:
     char = found.group()
     return json.dumps(char)[1:-1] if unicodedata.category(char) in _STEERING else char
+
+
+def typed(kind: type[_T], value: object) -> _T:
+    """Return a value that is of exactly this type: a bool is no int here.
+
+    Raises:
+        TypeError: it is of another one.
+    """
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}")
+    return value
 
 
 def is_nested_beyond(value: Any, most: int) -> bool:

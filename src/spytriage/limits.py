@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from spytriage.consent import Consent, Grant
 from spytriage.models import CoverageState, IndicatorIndex, Limit, LimitId, ScanResult
+from spytriage.source import Source
 
 FULL_PEGASUS_SET = "pegasus"
 FULL_PEGASUS_COUNT = 1549
 """Indicators in Amnesty International's published Pegasus set (2021-07-18_nso/pegasus.stix2, version of 2024)."""
 
 
-class CheckedSource(Protocol):
-    """What has to be known of an acquisition."""
-
-    @property
-    def locked(self) -> bool: ...  # noqa: D102 (a table of attributes)
-    @property
-    def limits(self) -> tuple[LimitId, ...]: ...  # noqa: D102
-
-
 def limits_of(
-    result: ScanResult, index: IndicatorIndex, consent: Consent, source: CheckedSource, *, demo: bool
+    result: ScanResult, index: IndicatorIndex, consent: Consent, source: Source, *, demo: bool
 ) -> tuple[Limit, ...]:
     """Say what a check could not do and what the reader of its report must know."""
     states = [module.state for module in result.modules]

@@ -6,6 +6,7 @@ Sources: STIX 2.1 (OASIS, 2021); the markings are those that OASIS published for
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -93,3 +94,8 @@ def common_properties(day: date, author: dict[str, Any]) -> dict[str, Any]:
         "created_by_ref": author["id"],
         "object_marking_refs": author["object_marking_refs"],
     }
+
+
+def beginning(kind: str, content: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an object of a bundle begins with: its kind, an id made from `content`, the common properties."""
+    return {"type": kind, "spec_version": "2.1", "id": stix_id(kind, content), **common}

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from spytriage.aggregate import Case, Cell, Collected, LeftOut, collect, count, to_csv, to_html, to_json
+from spytriage.aggregate import collect, count, to_csv, to_html, to_json
+from spytriage.aggregate.cases import Case, Collected, LeftOut
+from spytriage.aggregate.tables import Cell
 from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Trace
 from spytriage.handoff import pack, read_handoff

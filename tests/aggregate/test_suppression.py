@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spytriage.aggregate import DEFAULT_K, Case, Cell, Collected, Equation, count, suppress
-from spytriage.aggregate.tables import _counts, equations
+from spytriage.aggregate.cases import Case, Collected
+from spytriage.aggregate.suppression import Equation, suppress
+from spytriage.aggregate.tables import DEFAULT_K, Cell, _counts, count, equations
 from spytriage.finding_kinds import Trace
 from spytriage.models import Outcome
 

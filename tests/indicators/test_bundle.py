@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.indicators.conftest import bundle_of, ident, indicator
 
 from spytriage.errors import SpytriageError
-from spytriage.indicators import SetMatcher, load, load_embedded
+from spytriage.indicators import SetMatcher, load, select
 from spytriage.models import IndicatorType
 
 Write = Callable[..., Path]
@@ -232,7 +232,7 @@ def test_reading_a_bundle_leaves_the_garbage_collector_as_it_was(write: Write) -
 
 
 def test_the_embedded_set_holds_what_it_says() -> None:
-    index = load_embedded()
+    index = select([], ["pegasus-core"])
     loaded = index.sets[0]
     assert (loaded.name, loaded.embedded, loaded.unusable) == ("pegasus-core", True, ())
     counts = [sum(one.type is kind for one in index.indicators) for kind in IndicatorType]
@@ -250,5 +250,5 @@ def test_the_embedded_set_holds_what_it_says() -> None:
 
 def test_the_embedded_set_holds_all_of_the_published_one_but_its_domains(shared_bundles: list[Path]) -> None:
     published = load([path for path in shared_bundles if path.stem == "pegasus"])
-    ours = {one.key for one in load_embedded().indicators}
+    ours = {one.key for one in select([], ["pegasus-core"]).indicators}
     assert {one.key for one in published.indicators if one.type is not IndicatorType.DOMAIN} <= ours

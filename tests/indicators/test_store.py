@@ -18,7 +18,7 @@ from tests.indicators.conftest import bundle_of, indicator
 from tests.tools import nameless
 
 from spytriage.errors import SpytriageError
-from spytriage.indicators import installed_sets, load_sets, select
+from spytriage.indicators import installed_sets, select
 from spytriage.indicators.kit import MAX_MEMBERS, export_kit, import_sets
 from spytriage.indicators.store import data_folder, records
 
@@ -65,8 +65,8 @@ def test_an_imported_set_is_looked_for_beside_the_embedded_one(write: Write) -> 
     (record,) = import_sets([write(made(), "mine.stix2")], date(2026, 1, 1))
     assert (record.name, record.catalogued, record.imported_on) == ("mine", False, "2026-01-01")
     assert [loaded.name for loaded in installed_sets().sets] == ["mine", "pegasus-core"]
-    assert [loaded.name for loaded in load_sets(["mine"]).sets] == ["mine"]
-    assert [loaded.name for loaded in load_sets(["pegasus-core"]).sets] == ["pegasus-core"]
+    assert [loaded.name for loaded in select([], ["mine"]).sets] == ["mine"]
+    assert [loaded.name for loaded in select([], ["pegasus-core"]).sets] == ["pegasus-core"]
 
 
 def test_a_check_looks_for_exactly_what_was_asked_for_or_for_all(write: Write) -> None:
@@ -92,7 +92,7 @@ def test_importing_a_set_again_replaces_it_and_leaves_nothing_behind(write: Writ
     import_sets([write(made("old"), "mine.stix2")])
     import_sets([write(made("new"), "mine.stix2")])
     assert [record.name for record in records()] == ["mine"]
-    assert [one.value for one in load_sets(["mine"]).indicators] == ["new"]
+    assert [one.value for one in select([], ["mine"]).indicators] == ["new"]
     assert len(list(installed.rglob("*.stix2"))) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_set_that_was_changed_or_removed_after_import_is_not_used(write: Write
 
 def test_a_damaged_record_and_an_unknown_name_are_one_clear_error(write: Write, installed: Path) -> None:
     with pytest.raises(SpytriageError, match="No set of the name"):
-        load_sets(["nonsense"])
+        select([], ["nonsense"])
     import_sets([write(made(), "mine.stix2")])
     for content in (b"{", b"[]", b'{"name": "mine"}', b'{"unknown": 1}'):
         next(installed.rglob("*.json")).write_bytes(content)
@@ -140,7 +140,7 @@ def test_an_import_that_breaks_off_leaves_the_old_version(
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(SpytriageError, match="cannot be written"):
         import_sets([write(made("new"), "mine.stix2")])
-    assert [one.value for one in load_sets(["mine"]).indicators] == ["old"]
+    assert [one.value for one in select([], ["mine"]).indicators] == ["old"]
 
 
 def test_a_kit_brings_all_sets_to_another_machine(

@@ -180,7 +180,7 @@ def test_every_gap_is_in_the_coverage_table_with_its_reason_before_what_was_chec
     assert gap < text.index("Safari History.db SafariHistory")
     for state in CoverageState:
         if any(module.state is state for module in samples.INCONCLUSIVE.modules):
-            assert texts.state_text(state) in text.lower()
+            assert texts.phrase(state) in text.lower()
 
 
 def test_a_finding_tells_everything_that_a_reviewer_may_see() -> None:
@@ -188,8 +188,8 @@ def test_a_finding_tells_everything_that_a_reviewer_may_see() -> None:
     words = texts.finding_text(FindingId.LINK_RECEIVED)
     expected = [
         words.title, words.seen, words.meaning, words.next_step,
-        *(texts.benign_text(benign) for benign in KINDS[FindingId.LINK_RECEIVED].benign),
-        "2019-05-14", "sms.db", "Pegasus", "pegasus-core", texts.rule_text(MatchRule.SUBDOMAIN),
+        *(texts.phrase(benign) for benign in KINDS[FindingId.LINK_RECEIVED].benign),
+        "2019-05-14", "sms.db", "Pegasus", "pegasus-core", texts.phrase(MatchRule.SUBDOMAIN),
         "Level high", "Level in MVT critical", "2 artefacts, 2 types of indicator",
         "SMS", "contact-K7QF2M", "guid", "4 fields that no policy names",
     ]  # fmt: skip
@@ -335,7 +335,7 @@ def test_the_timeline_draws_each_trace_and_says_it_in_words_too() -> None:
     assert "checked: 22" in strip
     dated = [finding for finding in samples.FINDINGS if finding.day]
     assert len(lanes) == len({finding.trace for finding in dated})
-    assert lanes[0] == f"{texts.trace_text(Trace.RAN)}: 3 ×, 2019-05-14 – 2019-05-14"
+    assert lanes[0] == f"{texts.phrase(Trace.RAN)}: 3 ×, 2019-05-14 – 2019-05-14"
     svgs = [tag for name, tag in page.tags if name == "svg"]
     assert all(tag.get("role") == "img" or tag.get("aria-hidden") == "true" for tag in svgs)
 

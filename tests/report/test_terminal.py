@@ -86,7 +86,7 @@ def test_the_screen_speaks_the_language_of_the_person_alone() -> None:
 
 def test_every_gap_is_told_with_its_reason_and_checked_modules_are_counted() -> None:
     printed = _words(_printed(samples.INCONCLUSIVE))
-    assert f"{texts.state_text(samples.modules(gaps=True)[18].state)} (it is damaged): sms.db" in printed
+    assert f"{texts.phrase(samples.modules(gaps=True)[18].state)} (it is damaged): sms.db" in printed
     assert "): WhatsApp ChatStorage.sqlite" in printed
     checked = sum(module.state is CoverageState.CHECKED for module in samples.modules(gaps=True))
     assert f"checked: {checked} " in printed

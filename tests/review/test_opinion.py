@@ -187,6 +187,6 @@ class TestAsStix:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_verdict_and_reason_has_words(language: str) -> None:
     with using_language(language):
-        words = [*map(texts.verdict_text, Verdict), *map(texts.ground_text, Ground)]
+        words = [*map(texts.phrase, Verdict), *map(texts.phrase, Ground)]
     assert all(words)
     assert len(set(words)) == len(words)

@@ -458,7 +458,7 @@ def test_every_step_and_reason_has_words_and_a_number_in_order() -> None:
 
     assert [Step(step, Result.PASSED, Why.SIGNED).number for step in StepId] == list(range(1, len(StepId) + 1))
     for step in StepId:
-        assert texts.step_text(step)
+        assert texts.phrase(step)
     for reason in Why:
         assert texts.why_text(Step(StepId.FILES, Result.FAILED, reason, "{odd} %s"))
 

@@ -21,7 +21,8 @@ from tests.ways_out.test_terminal import NAMES, Shown, shown
 from tests.ways_out.vectors import EVERYTHING, MARKUP, STEERING, places, put, unprintable
 
 from spytriage import batch, scan
-from spytriage.aggregate import Case, Collected, count, to_csv, to_html, to_json
+from spytriage.aggregate import count, to_csv, to_html, to_json
+from spytriage.aggregate.cases import Case, Collected
 from spytriage.finding_kinds import Trace
 from spytriage.handoff import CUSTODY, MANIFEST
 from spytriage.models import Outcome, Report

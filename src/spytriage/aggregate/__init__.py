@@ -4,23 +4,8 @@
 give them away, `page` renders. Beside the stages: it takes finished reports.
 """
 
-from spytriage.aggregate.cases import Case, Collected, LeftOut, collect
+from spytriage.aggregate.cases import collect
 from spytriage.aggregate.page import to_csv, to_html, to_json
-from spytriage.aggregate.suppression import Equation, suppress
-from spytriage.aggregate.tables import DEFAULT_K, Cell, Statistics, count
+from spytriage.aggregate.tables import count
 
-__all__ = [
-    "DEFAULT_K",
-    "Case",
-    "Cell",
-    "Collected",
-    "Equation",
-    "LeftOut",
-    "Statistics",
-    "collect",
-    "count",
-    "suppress",
-    "to_csv",
-    "to_html",
-    "to_json",
-]
+__all__ = ["collect", "count", "to_csv", "to_html", "to_json"]

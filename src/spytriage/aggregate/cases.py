@@ -18,6 +18,7 @@ from spytriage.handoff import MANIFEST, read_handoff
 from spytriage.i18n import _
 from spytriage.models import Outcome, Report
 from spytriage.report import from_json
+from spytriage.yamltext import texts_in
 
 NOT_GIVEN = "not-given"
 _PLACES = ("period", "region", "sector")
@@ -170,15 +171,12 @@ def beside(path: Path) -> Mapping[str, str]:
     Raises:
         SpytriageError: it is not understood.
     """
-    import yaml  # noqa: PLC0415 (start-up stays fast)
-
     file = path.with_name(f"{path.name.removesuffix('.zip')}.yaml")
     if not file.exists():
         return {}
     try:
-        with file.open("rb") as handle:
-            data: Any = yaml.load(handle.read(_MOST_BYTES), yaml.BaseLoader)  # noqa: S506 (knows no tags)
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        data: Any = texts_in(file, _MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise _not_understood(file) from error
     if not isinstance(data, dict) or not set(data) <= {*_PLACES, *_CODES}:
         raise _not_understood(file)

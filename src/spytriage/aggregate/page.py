@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +15,7 @@ from spytriage.i18n import _, current_language, deferred, direction, language_ta
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
 from spytriage.pages import environment, styled
-from spytriage.text import printable, spreadsheet_cell
+from spytriage.text import csv_table, printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -61,23 +59,19 @@ def to_json(statistics: Statistics) -> bytes:
     return canonical({
         "schema_version": SCHEMA_VERSION,
         "k": statistics.k,
-        "counts": [
-            dict(zip(_COLUMNS, (cell.measure, cell.item, cell.dimension, cell.value, number), strict=True))
-            for cell, number in statistics.counts.items()
-        ],
+        "counts": list(_counts(statistics)),
         "left_out": {reason.value: statistics.left_out.get(reason, 0) for reason in LeftOut},
     })  # fmt: skip
 
 
 def to_csv(statistics: Statistics) -> bytes:
     """Return aggregate.csv: one line a count; a hidden one is empty."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    return csv_table(_COLUMNS, _counts(statistics)).encode()
+
+
+def _counts(statistics: Statistics) -> Iterator[dict[str, str | int | None]]:
     for cell, number in statistics.counts.items():
-        names = map(spreadsheet_cell, (cell.measure, cell.item, cell.dimension, cell.value))
-        writer.writerow((*names, "" if number is None else number))
-    return table.getvalue().encode()
+        yield dict(zip(_COLUMNS, (cell.measure, cell.item, cell.dimension, cell.value, number), strict=True))
 
 
 def to_html(statistics: Statistics) -> bytes:

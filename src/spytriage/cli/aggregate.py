@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import language_option, output_option
+from spytriage.cli.options import PATH, language_option, output_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.text import printable
@@ -27,7 +27,7 @@ from spytriage.text import printable
         "  spytriage aggregate reports/*.zip -o statistics --smallest 10"
     ),
 )
-@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...")
+@click.argument("reports", nargs=-1, required=True, type=PATH, metavar="REPORTS...")
 @output_option(_("New folder for the statistics."), default=Path("spytriage-statistics"))
 @click.option(
     "--smallest",

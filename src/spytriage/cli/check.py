@@ -8,6 +8,7 @@ import click
 
 from spytriage.cli.keys import signer_for, signing_options
 from spytriage.cli.options import (
+    PATH,
     checked_on,
     jobs_option,
     language_option,
@@ -42,19 +43,19 @@ from spytriage.models import Tlp
         "  spytriage check BACKUP --consent ana.yaml --json > report.json"
     ),
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @set_options
 @output_option(_("New folder for the report. Default: spytriage-report, or the next free name."))
 @click.option(
     "--consent",
     "consent_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help=_("Consent record, see `spytriage consent new`. Without it the questions are asked."),
 )
 @click.option(
     "--identity",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help=_("File with the age or OpenSSH key of an acquisition that AndroidQF encrypted."),
 )

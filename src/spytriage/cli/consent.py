@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import checked_on, language_option, yes_or_no
+from spytriage.cli.options import PATH, checked_on, language_option, yes_or_no
 from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -41,9 +41,7 @@ def group() -> None:
         "No name is written; keep the signed form elsewhere and note its reference here."
     ),
 )
-@click.option(
-    "--output", "-o", required=True, type=click.Path(path_type=Path), metavar="FILE", help=_("File to write.")
-)
+@click.option("--output", "-o", required=True, type=PATH, metavar="FILE", help=_("File to write."))
 @click.option(
     "--grant",
     "grants",
@@ -67,7 +65,7 @@ def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_refe
 
 
 @group.command("show", help=_("Show a consent record."))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @language_option()
 def show(file: Path) -> None:
     """Print a consent record."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spytriage.cli.keys import signer_for, signing_options
-from spytriage.cli.options import checked_on, language_option, output_option, printing_options, tlp_option
+from spytriage.cli.options import PATH, checked_on, language_option, output_option, printing_options, tlp_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import Tlp
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @output_option(_("New folder for the report. Default: spytriage-demo, or the next free name."))
 @click.option(
     "--keep-phone",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help=_("Leave the invented phone's backup in this new folder, to practise on."),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import language_option
+from spytriage.cli.options import PATH, language_option
 from spytriage.i18n import _
 
 
@@ -26,7 +26,7 @@ from spytriage.i18n import _
         "  spytriage doctor --json"
     ),
 )
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
+@click.argument("folders", nargs=-1, type=PATH, metavar="[DIR]...")
 @click.option("--json", "as_json", is_flag=True, help=_("Print JSON and nothing else."))
 @language_option()
 def command(folders: tuple[Path, ...], as_json: bool) -> int:

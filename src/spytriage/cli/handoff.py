@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spytriage.cli.keys import trust_options, trusted_keys
-from spytriage.cli.options import checked_on, language_option
+from spytriage.cli.options import PATH, checked_on, language_option
 from spytriage.custody import Event, Role
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -19,7 +19,6 @@ from spytriage.text import printable
 if TYPE_CHECKING:
     from spytriage.review import Verification
 
-_PATH = click.Path(path_type=Path)
 _RECORDED = [event.value for event in Event if event not in {Event.CHECKED, Event.VERIFIED, Event.REVIEWED}]
 
 
@@ -36,8 +35,8 @@ _RECORDED = [event.value for event in Event if event not in {Event.CHECKED, Even
         "  spytriage pack spytriage-report -o for-the-lab.zip"
     ),
 )
-@click.argument("folder", metavar="DIR", type=_PATH)
-@click.option("--output", "-o", type=_PATH, metavar="FILE", help=_("File to write. Default: DIR.zip."))
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--output", "-o", type=PATH, metavar="FILE", help=_("File to write. Default: DIR.zip."))
 @language_option()
 def pack_command(folder: Path, output: Path | None) -> None:
     """Write the zip."""
@@ -77,17 +76,17 @@ def pack_command(folder: Path, output: Path | None) -> None:
         "  spytriage verify for-the-lab.zip --addendum addendum-014 --key lab.key.pub --key workshop.key.pub"
     ),
 )
-@click.argument("path", metavar="DIR|ZIP", type=_PATH)
+@click.argument("path", metavar="DIR|ZIP", type=PATH)
 @trust_options
 @click.option(
     "--identity",
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help=_("Your secret key, to see whether sealed evidence belongs to the report. Nothing of it is shown."),
 )
 @click.option(
     "--addendum",
-    type=_PATH,
+    type=PATH,
     metavar="DIR",
     help=_("An addendum to this report, to verify it too: the folder of the case that `spytriage recheck` wrote."),
 )
@@ -132,14 +131,14 @@ def _as_json(verification: Verification) -> dict[str, object]:
 def _print(verification: Verification) -> None:
     from spytriage.review import AddendumStepId, texts
 
-    width = max(len(texts.result_text(step.result)) for step in verification.steps)
+    width = max(len(texts.phrase(step.result)) for step in verification.steps)
     for step in verification.steps:
         if step.id is AddendumStepId.CONTAINER:
             click.echo(_("The addendum:"))
-        result = texts.result_text(step.result).ljust(width)
-        click.echo(f"{step.number:2}. {result}  {texts.step_text(step.id)}: {printable(texts.why_text(step), 500)}")
+        result = texts.phrase(step.result).ljust(width)
+        click.echo(f"{step.number:2}. {result}  {texts.phrase(step.id)}: {printable(texts.why_text(step), 500)}")
     click.echo()
-    click.echo(texts.overall_text(verification.overall))
+    click.echo(texts.phrase(verification.overall))
     click.echo(_("What this does not prove:"))
     for sentence in texts.not_proven():
         click.echo(f"  - {sentence}")
@@ -161,7 +160,7 @@ def custody_group() -> None:
 
 
 @custody_group.command("show", help=_("Show what was done with a hand-off."))
-@click.argument("path", metavar="DIR|ZIP", type=_PATH)
+@click.argument("path", metavar="DIR|ZIP", type=PATH)
 @language_option()
 def custody_show(path: Path) -> None:
     """Print the chain."""
@@ -173,7 +172,7 @@ def custody_show(path: Path) -> None:
 
 
 @custody_group.command("add", help=_("Write down what was done with a hand-off, today. Lines are only ever added."))
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--event", required=True, type=click.Choice(_RECORDED), help=_("What was done."))
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help=_("Who did it."))
 @language_option()
@@ -205,7 +204,7 @@ def _intact(folder: Path) -> Mapping[str, bytes]:
         step = next(step for step in verification.steps if step.result is Result.FAILED)
         raise SpytriageError(
             _("This hand-off is not as it was written. {step}: {reason}").format(
-                step=texts.step_text(step.id), reason=printable(texts.why_text(step), 500)
+                step=texts.phrase(step.id), reason=printable(texts.why_text(step), 500)
             ),
             path=folder,
             hint=_("Leave it as it is, and check the backup again into a new folder."),

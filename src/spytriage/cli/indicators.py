@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import checked_on, language_option, yes_or_no
+from spytriage.cli.options import PATH, checked_on, language_option, yes_or_no
 from spytriage.i18n import _, ngettext
 from spytriage.text import printable
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from spytriage.indicators.lint import Verdict
     from spytriage.indicators.store import Candidate, Record
 
-_PATH = click.Path(path_type=Path)
 _SHOWN = 20
 """How many lines of a difference are shown of each kind, unless all are asked for."""
 
@@ -111,7 +110,7 @@ def show(name: str, show_all: bool) -> None:
         "  spytriage indicators lint my-set.stix2 other.stix2"
     ),
 )
-@click.argument("files", nargs=-1, required=True, type=_PATH, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @language_option()
 def lint_command(files: tuple[Path, ...]) -> int:
     """Print every problem; the exit code tells whether there were errors."""
@@ -133,8 +132,8 @@ def lint_command(files: tuple[Path, ...]) -> int:
         "  spytriage indicators build my-set.yaml -o my-set.stix2"
     ),
 )
-@click.argument("facts", type=_PATH, metavar="YAML")
-@click.option("--output", "-o", required=True, type=_PATH, metavar="STIX2", help=_("New file for the bundle."))
+@click.argument("facts", type=PATH, metavar="YAML")
+@click.option("--output", "-o", required=True, type=PATH, metavar="STIX2", help=_("New file for the bundle."))
 @language_option()
 def build(facts: Path, output: Path) -> None:
     """Write a bundle."""
@@ -157,7 +156,7 @@ def build(facts: Path, output: Path) -> None:
         "  spytriage indicators import kit.zip"
     ),
 )
-@click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="FILE|DIR|ZIP...")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="FILE|DIR|ZIP...")
 @language_option()
 def import_command(paths: tuple[Path, ...]) -> None:
     """Install sets from files."""
@@ -205,7 +204,7 @@ def update(names: tuple[str, ...], unpinned: bool, yes: bool) -> None:
         "  spytriage indicators export kit.zip"
     ),
 )
-@click.argument("output", type=_PATH, metavar="KIT.zip")
+@click.argument("output", type=PATH, metavar="KIT.zip")
 @language_option()
 def export(output: Path) -> None:
     """Write a kit."""
@@ -225,8 +224,8 @@ def export(output: Path) -> None:
         "  spytriage indicators diff pegasus-2024.stix2 pegasus-2026.stix2"
     ),
 )
-@click.argument("old", type=_PATH, metavar="OLD")
-@click.argument("new", type=_PATH, metavar="NEW")
+@click.argument("old", type=PATH, metavar="OLD")
+@click.argument("new", type=PATH, metavar="NEW")
 @click.option("--all", "show_all", is_flag=True, help=_("Show every change, not only the first of each kind."))
 @language_option()
 def diff(old: Path, new: Path, show_all: bool) -> None:
@@ -256,9 +255,9 @@ def _print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> N
 
 
 def _embedded_row() -> tuple[object, ...]:
-    from spytriage.indicators.sets import load_embedded
+    from spytriage.indicators.sets import read_embedded
 
-    embedded = load_embedded(checked_on()).sets[0]
+    embedded = read_embedded(checked_on()).set
     families = ", ".join(embedded.families)
     return (embedded.name, families, embedded.publisher, f"{embedded.usable}/{embedded.total}", "", _("embedded"))
 

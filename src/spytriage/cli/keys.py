@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spytriage.cli.options import language_option
+from spytriage.cli.options import PATH, language_option
 from spytriage.cli.password import read_password
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from spytriage.signing import Signer, TrustedKey
 
 PASSWORD_VARIABLE = "SPYTRIAGE_SIGN_PASSWORD"  # noqa: S105 (the name of a variable)
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
@@ -36,9 +35,9 @@ _PATH = click.Path(path_type=Path)
         "  spytriage keygen -o machine.key --no-password"
     ),
 )
-@click.option("--output", "-o", required=True, type=_PATH, metavar="FILE", help=_("File to write."))
+@click.option("--output", "-o", required=True, type=PATH, metavar="FILE", help=_("File to write."))
 @click.option("--no-password", is_flag=True, help=_("Do not protect the key: whoever reads the file can sign."))
-@click.option("--sign-password-file", type=_PATH, metavar="FILE", help=_("Read the password of the key from here."))
+@click.option("--sign-password-file", type=PATH, metavar="FILE", help=_("Read the password of the key from here."))
 @language_option()
 def keygen(output: Path, no_password: bool, sign_password_file: Path | None) -> None:
     """Write a key pair."""
@@ -51,9 +50,9 @@ def keygen(output: Path, no_password: bool, sign_password_file: Path | None) -> 
 
 def signing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Accept --sign-key and --sign-password-file."""
-    key = click.option("--sign-key", type=_PATH, metavar="FILE", help=_("Sign with this key, see `spytriage keygen`."))
+    key = click.option("--sign-key", type=PATH, metavar="FILE", help=_("Sign with this key, see `spytriage keygen`."))
     password = click.option(
-        "--sign-password-file", type=_PATH, metavar="FILE", help=_("Read the password of the key from here.")
+        "--sign-password-file", type=PATH, metavar="FILE", help=_("Read the password of the key from here.")
     )
     return key(password(function))
 
@@ -61,11 +60,11 @@ def signing_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Accept --key and --trusted."""
     key = click.option(
-        "--key", "key_files", multiple=True, type=_PATH, metavar="PUB",
+        "--key", "key_files", multiple=True, type=PATH, metavar="PUB",
         help=_("Public key that it must be signed with. Repeatable: any of them."),
     )  # fmt: skip
     trusted = click.option(
-        "--trusted", "trusted_files", multiple=True, type=_PATH, metavar="FILE",
+        "--trusted", "trusted_files", multiple=True, type=PATH, metavar="FILE",
         help=_("List of public keys, one key and one name on each line. Repeatable."),
     )  # fmt: skip
     return key(trusted(function))

@@ -15,6 +15,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import LANGUAGES, _
 from spytriage.models import Tlp
 
+PATH = click.Path(path_type=Path)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -32,9 +33,7 @@ def language_option() -> Decorator:
 
 def output_option(help_text: str, default: Path | None = None) -> Decorator:
     """Accept --output."""
-    return click.option(
-        "--output", "-o", type=click.Path(path_type=Path), default=default, metavar="DIR", help=help_text
-    )
+    return click.option("--output", "-o", type=PATH, default=default, metavar="DIR", help=help_text)
 
 
 def set_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +43,7 @@ def set_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "-i",
         "indicator_paths",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE|DIR",
         help=_("Look for the indicators of this STIX file, or of all in this folder, and no others. Repeatable."),
     )

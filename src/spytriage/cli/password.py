@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spytriage.cli.options import PATH
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.models import BackupKeys
@@ -34,13 +35,13 @@ def password_options(function: Callable[..., object]) -> Callable[..., object]:
     """Accept --password-file and --key-file."""
     key = click.option(
         "--key-file",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
         help=_("Open an encrypted backup with the key in FILE, as `mvt-ios extract-key` writes it."),
     )
     password = click.option(
         "--password-file",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
         help=_(
             "Open an encrypted backup with the password in FILE. Without it the password is taken from the variable"

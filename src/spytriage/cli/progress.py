@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spytriage.artefacts import artefact_of
 from spytriage.i18n import _
 from spytriage.models import ModuleCoverage
-from spytriage.report.texts import state_text
+from spytriage.report.texts import phrase
 from spytriage.scan import Progress
 
 if TYPE_CHECKING:
@@ -17,26 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def starting(self) -> None:
-        """Show nothing."""
-
-    def planned(self, modules: Sequence[str]) -> None:
-        """Show nothing."""
-
-    def started(self, module: str) -> None:
-        """Show nothing."""
-
-    def read(self, module: str, rows: int) -> None:
-        """Show nothing."""
-
-    def ended(self, coverage: ModuleCoverage) -> None:
-        """Show nothing."""
-
-
-class _BarProgress:
+class _BarProgress(Progress):
     """A bar that is shown from the start of the scan on: before it, the terminal belongs to the questions.
 
     It names the modules that are running, with the rows that each has read.
@@ -60,7 +41,7 @@ class _BarProgress:
 
     def ended(self, coverage: ModuleCoverage) -> None:
         self._running.pop(coverage.name, None)
-        line = f"{artefact_of(coverage.name).label}: {state_text(coverage.state)}"
+        line = f"{artefact_of(coverage.name).label}: {phrase(coverage.state)}"
         self._bar.update(self._task, advance=1, last=line, description=self._description())
 
     def _show(self, module: str, rows: int) -> None:
@@ -78,13 +59,13 @@ class _BarProgress:
 def shown_progress(*, quiet: bool) -> Iterator[Progress]:
     """Show a bar on standard error when it is a terminal."""
     if quiet:  # without rich, which takes its time to import
-        yield SilentProgress()
+        yield Progress()
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield SilentProgress()
+        yield Progress()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar

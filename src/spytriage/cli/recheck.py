@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from spytriage.cli.keys import signer_for, signing_options
-from spytriage.cli.options import checked_on, language_option, set_options
+from spytriage.cli.options import PATH, checked_on, language_option, set_options
 from spytriage.i18n import _, deferred, ngettext
 from spytriage.text import printable
 
 if TYPE_CHECKING:
     from spytriage.recheck import Row
 
-_PATH = click.Path(path_type=Path)
 _WORDS = {
     "new": deferred("newer indicators match. Read the addendum, then call the person back"),
     "similar": deferred("only a resemblance to newer indicators, too weak to be called a match. Read the addendum"),
@@ -51,17 +50,17 @@ _WORDS = {
         "  spytriage recheck report-17 report-23.zip --identity key.txt --sign-key lab.key -o recheck-june"
     ),
 )
-@click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="CASES...")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="CASES...")
 @set_options
 @click.option(
-    "--previous", "previous_paths", multiple=True, type=_PATH, metavar="FILE|DIR",
+    "--previous", "previous_paths", multiple=True, type=PATH, metavar="FILE|DIR",
     help=_("Sets that cases were checked with: what is new beside them is looked up, which is faster. Repeatable."),
 )  # fmt: skip
 @click.option(
-    "--identity", required=True, type=_PATH, metavar="FILE",
+    "--identity", required=True, type=PATH, metavar="FILE",
     help=_("Your secret key: the file of age-keygen, or an SSH key of type ed25519."),
 )  # fmt: skip
-@click.option("--output", "-o", required=True, type=_PATH, metavar="DIR", help=_("New folder for addenda and summary."))
+@click.option("--output", "-o", required=True, type=PATH, metavar="DIR", help=_("New folder for addenda and summary."))
 @signing_options
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help=_("How many processes."))
 @click.option("--quiet", "-q", is_flag=True, help=_("Print nothing; the exit code tells the outcome."))

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from spytriage.cli.options import language_option
+from spytriage.cli.options import PATH, language_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 
-_PATH = click.Path(path_type=Path)
 _FORMATS = ("html", "pdf", "md", "stix", "csv", "timesketch", "jsonl")
 
 
@@ -41,9 +40,9 @@ def group() -> None:
         "is withheld."
     ),
 )
-@click.argument("report", metavar="REPORT.json", type=_PATH)
+@click.argument("report", metavar="REPORT.json", type=PATH)
 @click.option("--format", "form", required=True, type=click.Choice(_FORMATS), help=_("What to make."))
-@click.option("--output", "-o", type=_PATH, metavar="FILE", help=_("File to write. Default: the screen."))
+@click.option("--output", "-o", type=PATH, metavar="FILE", help=_("File to write. Default: the screen."))
 @language_option()
 def render(report: Path, form: str, output: Path | None) -> None:
     """Render a report."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spytriage.cli.keys import signer_for, signing_options, trust_options, trusted_keys
-from spytriage.cli.options import checked_on, language_option, output_option
+from spytriage.cli.options import PATH, checked_on, language_option, output_option
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.text import printable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from spytriage.review import Opinion, Question, Review, Verification
     from spytriage.signing import Signer, TrustedKey
 
-_PATH = click.Path(path_type=Path)
 _VERDICTS = ("agree", "disagree", "needs-more")
 
 
@@ -66,7 +65,7 @@ def group() -> None:
         "  such as research-or-news or same-name"
     ),
 )
-@click.argument("path", metavar="DIR|ZIP", type=_PATH)
+@click.argument("path", metavar="DIR|ZIP", type=PATH)
 @click.option("--opinion", "verdict", type=click.Choice(_VERDICTS), help=_("What you think of the outcome."))
 @click.option("--reason", "reasons", multiple=True, metavar="REASON", help=_("Why; repeatable."))
 @click.option("--note", default="", metavar="TEXT", help=_("What you want to say to people. Quote nothing sealed."))
@@ -204,7 +203,7 @@ def _ask(report: Report) -> tuple[Opinion, dict[str, Opinion]]:
 
     click.echo(_("Reasons that you can give:"), err=True)
     for ground in Ground:
-        click.echo(f"  {ground:22} {texts.ground_text(ground)}", err=True)
+        click.echo(f"  {ground:22} {texts.phrase(ground)}", err=True)
     click.echo(_("Harmless explanations: {list}").format(list=", ".join(Benign)), err=True)
     opinions = {}
     for reference, finding in by_reference(report).items():
@@ -252,8 +251,8 @@ def _described(finding: RedactedFinding) -> str:
         "A REVIEW is a folder that `spytriage review` wrote, or its review.json. One of another report is refused."
     ),
 )
-@click.argument("path", metavar="DIR|ZIP", type=_PATH)
-@click.argument("reviews", nargs=-1, required=True, metavar="REVIEW...", type=_PATH)
+@click.argument("path", metavar="DIR|ZIP", type=PATH)
+@click.argument("reviews", nargs=-1, required=True, metavar="REVIEW...", type=PATH)
 @trust_options
 @language_option()
 def show(path: Path, reviews: tuple[Path, ...], key_files: tuple[Path, ...], trusted_files: tuple[Path, ...]) -> None:
@@ -329,9 +328,9 @@ def _print_side_by_side(report: Report, reviews: list[tuple[Review, str]], conso
 
 
 def _in_words(opinion: Opinion | None) -> str:
-    from spytriage.review.texts import verdict_text
+    from spytriage.review.texts import phrase
 
     if opinion is None:
         return "–"
-    lines = (verdict_text(opinion.verdict), ", ".join(opinion.reasons), printable(opinion.note, 4000))
+    lines = (phrase(opinion.verdict), ", ".join(opinion.reasons), printable(opinion.note, 4000))
     return "\n".join(line for line in lines if line)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spytriage.cli.options import language_option
+from spytriage.cli.options import PATH, language_option
 from spytriage.i18n import _, ngettext
 from spytriage.text import printable
 
 if TYPE_CHECKING:
     from spytriage.evidence import SealedFinding
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
@@ -31,18 +29,18 @@ _PATH = click.Path(path_type=Path)
         "  spytriage unseal report-ana/evidence.age --identity key.txt --finding F2 --output ana-f2"
     ),
 )
-@click.argument("evidence", type=_PATH, metavar="EVIDENCE.AGE")
+@click.argument("evidence", type=PATH, metavar="EVIDENCE.AGE")
 @click.option(
     "--identity",
     "-i",
     required=True,
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help=_("Your secret key: the file of age-keygen, or an SSH key of type ed25519."),
 )
-@click.option("--report", type=_PATH, metavar="FILE", help=_("The report.json. Default: the one beside the evidence."))
+@click.option("--report", type=PATH, metavar="FILE", help=_("The report.json. Default: the one beside the evidence."))
 @click.option("--finding", "refs", multiple=True, metavar="ID", help=_("Only this finding, such as F2. Repeatable."))
-@click.option("--output", "-o", type=_PATH, metavar="DIR", help=_("Write the records into this new folder instead."))
+@click.option("--output", "-o", type=PATH, metavar="DIR", help=_("Write the records into this new folder instead."))
 @language_option()
 def command(evidence: Path, identity: Path, report: Path | None, refs: tuple[str, ...], output: Path | None) -> None:
     """Check, warn, then show or write."""

@@ -48,8 +48,7 @@ def sms(messages: Sequence[Message], owner: Person) -> bytes:
         read = 0 if message.sent else at + 45 * 10**9
         handle = known[message.person.number, message.service]
         guid = _uuid("message", number, message.text)
-        rich = attributed_string(message.rich_text) if message.rich_text else None
-        what = (number, guid, message.text or None, rich, handle, message.service)
+        what = (number, guid, message.text or None, message.rich_text or None, handle, message.service)
         flags = (message.sent, not message.sent, message.sent, bool(message.attachment))
         rows.append((*what, account, owner.number, at, read, *flags))
         if message.attachment:
@@ -70,29 +69,6 @@ def sms(messages: Sequence[Message], owner: Person) -> bytes:
             "message_attachment_join (message_id, attachment_id)": [(row[0], row[0]) for row in attachments],
         },
     )
-
-
-def attributed_string(text: str) -> bytes:
-    """Return an NSAttributedString of one run as NSArchiver writes it ("typedstream"), as iMessage keeps texts.
-
-    Source: the readers of imessage-exporter (github.com/ReagentX/imessage-exporter, crate imessage-database).
-    """
-    data, units = text.encode(), len(text.encode("utf-16-le")) // 2
-    return b"".join(
-        (
-            b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00",
-            b"\x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+",
-            _streamed(len(data)) + data + b"\x86\x84\x02iI\x01" + _streamed(units),
-            b"\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01\x92\x84\x96\x96",
-            b"\x1d__kIMMessagePartAttributeName\x86\x92\x84\x84\x84\x08NSNumber\x00\x84\x84\x07NSValue\x00",
-            b"\x94\x84\x01*\x84\x99\x99\x00\x86\x86\x86",
-        )
-    )
-
-
-def _streamed(number: int) -> bytes:
-    """Return a number of at most 16 bits as a typedstream holds it."""
-    return bytes([number]) if number < 0x80 else b"\x81" + number.to_bytes(2, "little")
 
 
 def _jid(person: Person) -> str:

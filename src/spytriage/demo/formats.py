@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 Rows = Mapping[str, Iterable[Sequence[Any]]]
 
-_WRITER = slice(96, 100)  # the version of the SQLite library that wrote the file, which differs between machines
+WRITER = slice(96, 100)  # the version of the SQLite library that wrote the file, which differs between machines
 
 
 def database(name: str, rows: Rows) -> bytes:
@@ -25,25 +24,15 @@ def database(name: str, rows: Rows) -> bytes:
         rows: for each "table (column, …)" the rows to put there.
     """
     connection = sqlite3.connect(":memory:")
-    _fill(connection, name, rows)
+    fill(connection, name, rows)
     data = bytearray(connection.serialize())
     connection.close()
-    data[_WRITER] = bytes(4)
+    data[WRITER] = bytes(4)
     return bytes(data)
 
 
-def write_database(path: Path, name: str, rows: Rows) -> None:
-    """Write an SQLite file that need not fit into memory; otherwise as `database`."""
-    connection = sqlite3.connect(path)
-    connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
-    _fill(connection, name, rows)
-    connection.close()
-    with path.open("r+b") as file:
-        file.seek(_WRITER.start)
-        file.write(bytes(4))
-
-
-def _fill(connection: sqlite3.Connection, name: str, rows: Rows) -> None:
+def fill(connection: sqlite3.Connection, name: str, rows: Rows) -> None:
+    """Make the tables and put the rows there; see `database`."""
     connection.executescript(_schemas()[name])
     for columns, values in rows.items():
         marks = ", ".join("?" * (columns.count(",") + 1))

@@ -38,7 +38,7 @@ class Message(Record):
     sent: bool = False
     service: str = "iMessage"
     attachment: str = ""  # a path on the phone
-    rich_text: str = ""  # the text once more as an attributed string; since iOS 16 often the only one
+    rich_text: bytes = b""  # the text once more as an attributed string; since iOS 16 often the only one
 
 
 @dataclass(frozen=True, slots=True)

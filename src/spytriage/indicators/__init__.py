@@ -10,7 +10,7 @@ who make sets. An index is made where files are read. The worker that scans a ph
 from __future__ import annotations
 
 from spytriage.indicators.matcher import SetMatcher
-from spytriage.indicators.sets import load, load_embedded
-from spytriage.indicators.store import installed_sets, load_sets, select
+from spytriage.indicators.sets import load
+from spytriage.indicators.store import installed_sets, select
 
-__all__ = ["SetMatcher", "installed_sets", "load", "load_embedded", "load_sets", "select"]
+__all__ = ["SetMatcher", "installed_sets", "load", "select"]

@@ -18,7 +18,7 @@ from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import MAX_BUNDLE_BYTES, read_bytes
 from spytriage.indicators.sets import bundle_files, is_bundle_name
-from spytriage.indicators.store import Candidate, Record, candidate, install, kit_manifest, records, stored_bundle
+from spytriage.indicators.store import Candidate, Record, candidate, install, records, stored_bundle
 
 MANIFEST = "kit.json"
 MAX_MEMBERS = 1_000
@@ -55,7 +55,8 @@ def export_kit(output: Path) -> list[Record]:
         raise SpytriageError(_("No set is installed, so there is nothing to export."), hint=hint)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        manifest = json.dumps(kit_manifest(wanted), indent=1).encode()
+        sets = [{key: getattr(record, key) for key in ("name", "title", "publisher", "sha256")} for record in wanted]
+        manifest = json.dumps({"format": 1, "sets": sets}, indent=1).encode()
         archive.writestr(zipfile.ZipInfo(MANIFEST, _FIRST_DAY_OF_ZIP), manifest, zipfile.ZIP_DEFLATED)
         for record in wanted:
             _path, data = stored_bundle(record)

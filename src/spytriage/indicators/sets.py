@@ -39,13 +39,8 @@ def load(paths: Sequence[Path], today: date | None = None) -> IndicatorIndex:
     return merge(read_file(path, today) for path in bundle_files(paths))
 
 
-def load_embedded(today: date | None = None) -> IndicatorIndex:
-    """Return the embedded core set, which ships with the program."""
-    return merge([read_embedded(today)])
-
-
 def read_embedded(today: date | None = None) -> Bundle:
-    """Return the embedded core set."""
+    """Return the embedded core set, which ships with the program."""
     path = data_file(f"{EMBEDDED}.stix2")
     return read_bundle(path, read_bytes(path), _EMBEDDED_LABELS, today)
 

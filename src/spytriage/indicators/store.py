@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from spytriage.atomic import replace_file
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
 from spytriage.indicators.bundle import Bundle, Labels, merge, read_bundle, read_bytes
 from spytriage.indicators.catalogue import entry_of
-from spytriage.indicators.sets import EMBEDDED, bundle_files, labels_of, read_embedded, read_file, unlisted_name
+from spytriage.indicators.sets import EMBEDDED, bundle_files, labels_of, read_embedded, read_file
 from spytriage.models import IndicatorIndex
 
 OLD_AFTER_DAYS = 90
@@ -138,15 +137,6 @@ def select(paths: Sequence[Path], names: Sequence[str], today: date | None = Non
     )
 
 
-def load_sets(names: Sequence[str], today: date | None = None) -> IndicatorIndex:
-    """Return what the named sets look for together: installed ones, or `pegasus-core`.
-
-    Raises:
-        SpytriageError: no set of that name is installed, or it was changed.
-    """
-    return merge(read_set(name, today) for name in names)
-
-
 def read_set(name: str, today: date | None = None) -> Bundle:
     """Return one installed set, or the embedded one.
 
@@ -184,16 +174,13 @@ def _read_installed(record: Record, today: date | None) -> Bundle:
     return read_bundle(path, data, labels, today)
 
 
-def candidate(path: Path, data: bytes, name: str | None = None) -> Candidate:
-    """Return a bundle ready to be installed, under the catalogue's labels or the given or file's name.
+def candidate(path: Path, data: bytes) -> Candidate:
+    """Return a bundle ready to be installed, under the catalogue's labels or the file's name.
 
     Raises:
         SpytriageError: it is no bundle, or holds no indicators.
     """
-    labels = labels_of(path, hashlib.sha256(data).hexdigest())
-    if name is not None and not labels.catalogued:
-        labels = Labels(unlisted_name(name))
-    return Candidate(data, read_bundle(path, data, labels))
+    return Candidate(data, read_bundle(path, data, labels_of(path, hashlib.sha256(data).hexdigest())))
 
 
 def install(candidates: Iterable[Candidate], today: date | None = None) -> list[Record]:
@@ -242,9 +229,3 @@ def _forget_unused(folder: Path) -> None:
         if path.name not in used:
             with suppress(OSError):
                 path.unlink()
-
-
-def kit_manifest(wanted: Iterable[Record]) -> dict[str, Any]:
-    """Return what a kit says about the sets in it."""
-    keys = ("name", "title", "publisher", "sha256")
-    return {"format": 1, "sets": [{key: getattr(record, key) for key in keys} for record in wanted]}

@@ -6,13 +6,13 @@ their digests, which is signed. Like a report it is made of redacted findings an
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from spytriage.artefacts import artefact_of
-from spytriage.handoff import ADDENDUM, ADDENDUM_PAGE, ADDENDUM_TEXT, MANIFEST, SIGNATURE, signed_comment
+from spytriage.handoff import ADDENDUM, ADDENDUM_PAGE, ADDENDUM_TEXT, MANIFEST, SIGNATURE, listed, signed_comment
 from spytriage.i18n import _, deferred, ngettext
 from spytriage.jsontext import canonical, readable
 from spytriage.models import Addendum, Depth, MatchRule, RedactedFinding
@@ -51,10 +51,7 @@ def _manifest(addendum: Addendum, files: Mapping[str, bytes], signer_id: str | N
         "addendum_version": ADDENDUM_VERSION,
         "report_sha256": addendum.report_sha256,
         "outcome": addendum.outcome.value,
-        "files": [
-            {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            for name, data in sorted(files.items())
-        ],
+        "files": listed(files),
         "signer": signer_id,
     })  # fmt: skip
 
@@ -185,7 +182,7 @@ def _to_html(addendum: Addendum) -> bytes:
         sections=_sections_in_each_language(addendum),
         limits=in_each_language(lambda: tuple(limits(addendum))),
         most=_MOST,
-        can_be_right=lambda day: day is None or can_be_right(day, addendum.rechecked_on),
+        can_be_right=partial(can_be_right, checked_on=addendum.rechecked_on),
     )
 
 

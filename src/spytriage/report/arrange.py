@@ -183,9 +183,9 @@ def foremost_limits(report: Report, most: int, but_for: Collection[LimitId] = ()
     return tuple(sorted(told, key=lambda limit: _FOREMOST_LIMITS.index(limit.id))[:most])
 
 
-def can_be_right(day: date, checked_on: date) -> bool:
-    """Return whether a record can carry this day: a wrong clock and an empty field give days that it cannot."""
-    return _FIRST_DAY <= day <= checked_on
+def can_be_right(day: date | None, checked_on: date) -> bool:
+    """Return whether a record can carry this day, or none: a wrong clock and an empty field give days it cannot."""
+    return day is None or _FIRST_DAY <= day <= checked_on
 
 
 def shown(indicator: Indicator) -> str:

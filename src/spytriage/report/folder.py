@@ -6,7 +6,6 @@ target, and then renamed into place, which the file system does in one step.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 from spytriage import custody
 from spytriage.atomic import put_folder_in_place
 from spytriage.errors import SpytriageError
-from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, signed_comment
+from spytriage.handoff import CUSTODY, MANIFEST, SIGNATURE, listed, signed_comment
 from spytriage.i18n import _
 from spytriage.jsontext import canonical
 from spytriage.models import Report
@@ -143,10 +142,7 @@ def to_manifest(report: Report, files: Mapping[str, bytes], custody_bound: Mappi
         "outcome": report.outcome.value,
         "demo": report.demo,
         "tool": tool(report.tool),
-        "files": [
-            {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            for name, data in sorted(files.items())
-        ],
+        "files": listed(files),
         "custody": dict(custody_bound),
         "indicator_sets": sorted({loaded.sha256 for loaded in report.sets}),
         "consent": {name: value for name, value in consent(report.consent).items() if isinstance(value, bool)},

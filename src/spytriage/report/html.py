@@ -7,7 +7,6 @@ Its first page is for the person; what follows is for whoever examines the case.
 
 from __future__ import annotations
 
-from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +67,7 @@ def _page(report: Report, most: int) -> bytes:
         parts=parts(report.findings, most),
         timeline=rows,
         picture=timeline_picture(rows, report.tool.checked_on, mirrored=mirrored),
-        can_be_right=partial(_can_be_right, told_on=report.tool.checked_on),
+        can_be_right=partial(can_be_right, checked_on=report.tool.checked_on),
         consent=consent(report.consent),
         most=most,
         most_unusable=min(_MOST_UNUSABLE, most),
@@ -88,10 +87,6 @@ def render_page(template: str, **values: object) -> bytes:
         **styled(_TEMPLATES / "report.css"),
         **values,
     ).encode()
-
-
-def _can_be_right(day: date | None, told_on: date) -> bool:
-    return day is None or can_be_right(day, told_on)
 
 
 @cache

@@ -60,8 +60,8 @@ def _coverage(report: Report) -> Iterator[str]:
     for state, modules in by_state(report.modules):
         for module in modules:
             records = "–" if module.records is None else str(module.records)
-            reason = texts.reason_text(module.reason) if module.reason else ""
-            yield _row(artefact_of(module.name).label, texts.state_text(state), records, reason)
+            reason = texts.phrase(module.reason) if module.reason else ""
+            yield _row(artefact_of(module.name).label, texts.phrase(state), records, reason)
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _findings(report: Report) -> Iterator[str]:
 def observation(finding: RedactedFinding, told_on: date) -> str:
     """Return a finding on one line, as it is told on that day."""
     day = str(finding.day) if finding.day else _("day not known")
-    if finding.day and not can_be_right(finding.day, told_on):
+    if not can_be_right(finding.day, told_on):
         day += f" ({_('this day cannot be right')})"
     records = ngettext("%(count)d record", "%(count)d records", finding.count) % {"count": finding.count}
     unnamed, word = _("no family named"), _("set")

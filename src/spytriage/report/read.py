@@ -17,7 +17,7 @@ from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import FindingId, Level, Trace
 from spytriage.handoff import LARGEST
 from spytriage.i18n import _
-from spytriage.jsontext import is_nested_beyond
+from spytriage.jsontext import is_nested_beyond, typed
 from spytriage.models import (
     Addendum,
     Attribution,
@@ -135,7 +135,7 @@ def _addendum(content: _Json, report: Report) -> Addendum:
         sets=tuple(_set({**_WHOLE_SET, **loaded}) for loaded in content["indicators"]["sets"]),
         depth=Depth(not_rechecked["depth"]),
         not_kept_for=tuple(_rule_not_kept(rule) for rule in not_rechecked["rules"]),
-        left_out=tuple((CodeName(_is(str, entry["name"])), _at_least_one(entry["count"]))
+        left_out=tuple((CodeName(typed(str, entry["name"])), _at_least_one(entry["count"]))
                        for entry in not_rechecked["left_out"]),
         version=_plain(content["tool"]["version"]),
         rechecked_on=_day(content["tool"]["rechecked_on"]),
@@ -170,7 +170,7 @@ def _report(content: _Json) -> Report:
         consent=_consent(content["consent"]),
         redaction=_redaction(content["redaction"]),
         tool=_tool(content["tool"]),
-        demo=_is(bool, content["demo"]),
+        demo=typed(bool, content["demo"]),
         tlp=Tlp(content["tlp"]),
         signer=_or_none(_key_id, content["signer"]),
         objects=tuple(_object(item) for item in content["objects"]),
@@ -178,7 +178,7 @@ def _report(content: _Json) -> Report:
 
 
 def _object(item: object) -> _Json:
-    if is_nested_beyond(published := _is(dict, item), DEEPEST_OBJECT):
+    if is_nested_beyond(published := typed(dict, item), DEEPEST_OBJECT):
         raise ValueError("a published object is not as deep as that")
     return published
 
@@ -205,8 +205,8 @@ def _finding(finding: _Json) -> RedactedFinding:
         trace=Trace(finding["trace"]),
         level=Level(finding["level"]),
         mvt_level=Level(finding["mvt_level"]),
-        module=CodeName(_is(str, finding["module"])),
-        artefact=CodeName(_is(str, finding["artefact"])),
+        module=CodeName(typed(str, finding["module"])),
+        artefact=CodeName(typed(str, finding["artefact"])),
         rule=_or_none(MatchRule, finding["rule"]),
         indicators=_indicators(finding["indicators"]),
         day=_or_none(_day, finding["day"]),
@@ -215,14 +215,14 @@ def _finding(finding: _Json) -> RedactedFinding:
         count=_at_least_one(finding["count"]),
         facts=tuple((Fact(name), _fact(value)) for name, value in finding["facts"].items()),
         pseudonyms=tuple(_pseudonym(text) for text in finding["pseudonyms"]),
-        withheld=tuple(CodeName(_is(str, name)) for name in finding["withheld"]),
+        withheld=tuple(CodeName(typed(str, name)) for name in finding["withheld"]),
         withheld_unlisted=_count(finding["withheld_unlisted"]),
         artefacts=_count(finding["corroboration"]["artefacts"]),
         indicator_types=_count(finding["corroboration"]["indicator_types"]),
         at=_moment(finding["day"], finding["time"]),
         ref=_reference(finding["ref"]),
         commitments=tuple(
-            Commitment(CodeName(name), _is(str, digest)) for name, digest in finding["commitments"].items()
+            Commitment(CodeName(name), typed(str, digest)) for name, digest in finding["commitments"].items()
         ),
     )
 
@@ -231,45 +231,45 @@ def _indicators(entries: list[_Json]) -> tuple[Indicator, ...]:
     """Return each indicator once with all sets that hold it: on the wire there is an entry for each."""
     claims: dict[tuple[IndicatorType, str], list[Attribution]] = {}
     for entry in entries:
-        key = IndicatorType(entry["type"]), _is(str, entry["value"])
-        set_name, family, object_id = (_is(str, entry[name]) for name in ("set", "family", "object_id"))
+        key = IndicatorType(entry["type"]), typed(str, entry["value"])
+        set_name, family, object_id = (typed(str, entry[name]) for name in ("set", "family", "object_id"))
         claims.setdefault(key, []).append(Attribution(set_name, family, _sha256(entry["sha256"]), object_id))
     return tuple(Indicator(kind, value, tuple(entry)) for (kind, value), entry in claims.items())
 
 
 def _fact(value: object) -> Term | int | bool:
-    return value if isinstance(value, bool | int) else Term(_is(str, value))
+    return value if isinstance(value, bool | int) else Term(typed(str, value))
 
 
 def _pseudonym(text: object) -> Pseudonym:
-    kind, _dash, code = _is(str, text).rpartition("-")
+    kind, _dash, code = typed(str, text).rpartition("-")
     return Pseudonym(PseudonymKind(kind), code)
 
 
 def _set(loaded: _Json) -> IndicatorSet:
     return IndicatorSet(
-        name=_is(str, loaded["name"]),
-        title=_is(str, loaded["title"]),
-        publisher=_is(str, loaded["publisher"]),
-        families=tuple(_is(str, family) for family in loaded["families"]),
+        name=typed(str, loaded["name"]),
+        title=typed(str, loaded["title"]),
+        publisher=typed(str, loaded["publisher"]),
+        families=tuple(typed(str, family) for family in loaded["families"]),
         sha256=_sha256(loaded["sha256"]),
         total=_count(loaded["total"]),
         usable=_count(loaded["usable"]),
         unusable=tuple(
-            UnusableIndicator(_is(str, entry["object_id"]), _is(str, entry["pattern"]), _is(str, entry["reason"]))
+            UnusableIndicator(typed(str, entry["object_id"]), typed(str, entry["pattern"]), typed(str, entry["reason"]))
             for entry in loaded["unusable"]
         ),
-        embedded=_is(bool, loaded["embedded"]),
-        catalogued=_is(bool, loaded["catalogued"]),
+        embedded=typed(bool, loaded["embedded"]),
+        catalogued=typed(bool, loaded["catalogued"]),
     )
 
 
 def _source(source: _Json) -> SourceFacts:
     return SourceFacts(
-        kind=_is(str, source["kind"]),
-        encrypted=_is(bool, source["encrypted"]),
-        model_family=_is(str, source["model_family"]),
-        os_version=_is(str, source["os_version"]),
+        kind=typed(str, source["kind"]),
+        encrypted=typed(bool, source["encrypted"]),
+        model_family=typed(str, source["model_family"]),
+        os_version=typed(str, source["os_version"]),
         device=_or_none(_pseudonym, source["device"]),
         digest=_or_none(_plain, source["digest"]),
     )
@@ -279,7 +279,7 @@ def _consent(consent: _Json) -> ConsentSummary:
     answers = ("data_owner_asked", "device_owner_asked", "analyse", "share_redacted", "share_sealed", "aggregate",
                "keep_observables")  # fmt: skip
     return ConsentSummary(
-        **{name: _is(bool, consent[name]) for name in answers},
+        **{name: typed(bool, consent[name]) for name in answers},
         keep_until=_or_none(_day, consent["keep_until"]),
         form_reference=_plain(consent["form_reference"]),
         given_on=_day(consent["given_on"]),
@@ -293,8 +293,8 @@ def _redaction(redaction: _Json) -> RedactionSummary:
         fields_withheld=_count(redaction["fields_withheld"]),
         fields_unlisted=_count(redaction["fields_unlisted"]),
         time=TimePrecision(redaction["time"]),
-        pseudonyms=_is(bool, redaction["pseudonyms"]),
-        device=_is(bool, redaction["device"]),
+        pseudonyms=typed(bool, redaction["pseudonyms"]),
+        device=typed(bool, redaction["device"]),
         recipients=_count(redaction["recipients"]),
     )
 
@@ -311,35 +311,29 @@ def _tool(tool: _Json) -> ToolFacts:
 # --- Single values ------------------------------------------------------------------------------------------------
 
 
-def _is(kind: type[_T], value: object) -> _T:
-    if type(value) is not kind:  # a bool is no int here
-        raise TypeError(f"expected {kind.__name__}")
-    return value
-
-
 def _or_none(read: Callable[[Any], _T], value: object) -> _T | None:
     return None if value is None else read(value)
 
 
 def _whole(value: object) -> int:
-    return _is(int, value)
+    return typed(int, value)
 
 
 def _plain(value: object) -> str:
     """Return a text that programs write, and no set and no person: a name, a version, a digest."""
-    if not re.fullmatch(r"[\x20-\x7e]{0,200}", text := _is(str, value)):
+    if not re.fullmatch(r"[\x20-\x7e]{0,200}", text := typed(str, value)):
         raise ValueError("no program of ours writes this")
     return text
 
 
 def _sha256(value: object) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text := _is(str, value)):
+    if not re.fullmatch(r"[0-9a-f]{64}", text := typed(str, value)):
         raise ValueError("a SHA-256 is 64 hexadecimal digits")
     return text
 
 
 def _count(value: object) -> int:
-    if (number := _is(int, value)) < 0:
+    if (number := typed(int, value)) < 0:
         raise ValueError("a count is not negative")
     return number
 
@@ -351,7 +345,7 @@ def _at_least_one(value: object) -> int:
 
 
 def _day(value: object) -> date:
-    text = _is(str, value)
+    text = typed(str, value)
     if (day := date.fromisoformat(text)).isoformat() != text:  # the function takes 20260504 too
         raise ValueError("a day is written YYYY-MM-DD")
     return day
@@ -361,21 +355,21 @@ def _moment(day: object, time: object) -> datetime | None:
     """Return the exact time of a finding, which only the policy `internal` shows."""
     if time is None:
         return None
-    moment = datetime.fromisoformat(f"{_is(str, day)}T{_is(str, time)}+00:00")
+    moment = datetime.fromisoformat(f"{typed(str, day)}T{typed(str, time)}+00:00")
     if f"{moment:%H:%M:%S}" != time:  # the function takes 10:00 too
         raise ValueError("a time is written HH:MM:SS")
     return moment
 
 
 def _reference(value: object) -> int:
-    text = _is(str, value)
+    text = typed(str, value)
     if text != f"F{int(text[1:])}":
         raise ValueError("a finding is called F1, F2, ...")
     return int(text[1:])
 
 
 def _key_id(value: object) -> str:
-    text = _is(str, value)
+    text = typed(str, value)
     if len(text) != 16 or set(text) - set("0123456789ABCDEF"):
         raise ValueError("a key id is 16 hexadecimal digits")
     return text

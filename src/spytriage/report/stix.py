@@ -27,7 +27,7 @@ from spytriage.models import (
 from spytriage.report.arrange import in_order
 from spytriage.report.published import as_published
 from spytriage.report.wire import to_json
-from spytriage.stix_parts import PATHS, common_properties, identity, instant, marking, stix_id
+from spytriage.stix_parts import PATHS, beginning, common_properties, identity, instant, marking, stix_id
 
 _MOST_CONFIDENCE = 50  # of 100: an automatic match that no person has looked at
 _MOST_SEEN = 999_999_999  # the largest count that STIX allows
@@ -107,11 +107,7 @@ def _sighted(report: Report) -> dict[str, _Sighted]:
 def _rebuilt(object_id: str, sighted: _Sighted, common: Mapping[str, Any]) -> dict[str, Any]:
     patterns = " OR ".join(f"[{_comparison(indicator)}]" for indicator in sighted.indicators.values())
     origin = sighted.attribution
-    return {
-        "type": "indicator",
-        "spec_version": "2.1",
-        "id": stix_id("indicator", f"{origin.sha256} {object_id} {patterns}"),
-        **common,
+    return beginning("indicator", f"{origin.sha256} {object_id} {patterns}", common) | {
         "description": "Written anew by spytriage from an object that is not valid STIX 2.1; see the reference.",
         "indicator_types": ["malicious-activity"],
         "pattern": patterns,
@@ -147,21 +143,13 @@ def _family(content: str, indicator_id: str, sighted: _Sighted, common: Mapping[
     name = sighted.attribution.family
     if not name:
         return
-    malware = {
-        "type": "malware",
-        "spec_version": "2.1",
-        "id": stix_id("malware", f"{common['created']} {common['object_marking_refs']} {name}"),
-        **common,
+    malware = beginning("malware", f"{common['created']} {common['object_marking_refs']} {name}", common) | {
         "name": name,
         "is_family": True,
         "malware_types": ["spyware"],
     }
     yield malware
-    yield {
-        "type": "relationship",
-        "spec_version": "2.1",
-        "id": stix_id("relationship", f"{content} {indicator_id} {malware['id']}"),
-        **common,
+    yield beginning("relationship", f"{content} {indicator_id} {malware['id']}", common) | {
         "relationship_type": "indicates",
         "source_ref": indicator_id,
         "target_ref": malware["id"],
@@ -173,11 +161,7 @@ def _sighting(content: str, indicator_id: str, sighted: _Sighted, common: Mappin
     days = sorted(finding.day for finding in findings if finding.day)
     seen = {"first_seen": instant(days[0]), "last_seen": instant(days[-1])} if days else {}
     traces = dict.fromkeys(f"{finding.id} ({finding.trace}) in {finding.artefact}" for finding in findings)
-    return {
-        "type": "sighting",
-        "spec_version": "2.1",
-        "id": stix_id("sighting", f"{content} {indicator_id}"),
-        **common,
+    return beginning("sighting", f"{content} {indicator_id}", common) | {
         "description": "Automatic match that nobody has reviewed: " + "; ".join(traces) + ".",
         **seen,
         "count": min(sum(finding.count for finding in findings), _MOST_SEEN),
@@ -217,11 +201,7 @@ def _provenance(author: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note(report: Report, content: str, about: str, common: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "note",
-        "spec_version": "2.1",
-        "id": stix_id("note", content),
-        **common,
+    return beginning("note", content, common) | {
         "abstract": f"Outcome of an automatic check: {report.outcome}",
         "content": _OUTCOMES[report.outcome] + " Nobody has reviewed it.",
         "object_refs": [about],
@@ -233,11 +213,7 @@ def _report_object(
 ) -> dict[str, Any]:
     kind = {"report_types": ["indicator"]} if report.outcome is Outcome.MATCH else {}
     counts = ((state.value, sum(module.state is state for module in report.modules)) for state in CoverageState)
-    return {
-        "type": "report",
-        "spec_version": "2.1",
-        "id": stix_id("report", content),
-        **common,
+    return beginning("report", content, common) | {
         "name": f"spytriage {report.tool.version}: {report.outcome} ({report.source.kind})",
         "description": (
             "Automatic check that nobody has reviewed. "

@@ -7,15 +7,13 @@ steps are in the person's language.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 from spytriage.artefacts import artefact_of
 from spytriage.models import RedactedFinding, Report
 from spytriage.report import texts
 from spytriage.report.arrange import by_state, in_order, shown
-from spytriage.text import spreadsheet_cell
+from spytriage.text import csv_table
 
 COLUMNS = ("row", "id", "title", "ref", "day", "trace", "level", "mvt_level", "module", "artefact", "records", "rule",
            "indicator_types", "indicators", "families", "sets", "next_step")  # fmt: skip
@@ -23,12 +21,7 @@ COLUMNS = ("row", "id", "title", "ref", "day", "trace", "level", "mvt_level", "m
 
 def to_csv(report: Report) -> bytes:
     """Return the table as CSV: UTF-8 with a byte order mark, by which spreadsheets know it. No cell is a formula."""
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in _rows(report):
-        writer.writerow({column: spreadsheet_cell(value) for column, value in row.items()})
-    return table.getvalue().encode("utf-8-sig")
+    return csv_table(COLUMNS, _rows(report)).encode("utf-8-sig")
 
 
 def _rows(report: Report) -> Iterator[dict[str, str]]:
@@ -41,11 +34,11 @@ def _rows(report: Report) -> Iterator[dict[str, str]]:
     }
     for state, modules in by_state(report.modules):
         for module in modules:
-            because = f" ({texts.reason_text(module.reason)})" if module.reason else ""
+            because = f" ({texts.phrase(module.reason)})" if module.reason else ""
             yield {
                 "row": "coverage",
                 "id": state.value,
-                "title": texts.state_text(state) + because,
+                "title": texts.phrase(state) + because,
                 "module": module.name,
                 "artefact": artefact_of(module.name).label,
                 "records": "" if module.records is None else str(module.records),

@@ -78,7 +78,7 @@ def _coverage(report: Report) -> Iterator[RenderableType]:
     yield _heading(_("What was checked"))
     states = by_state(report.modules)
     tally = Text(" · ").join(
-        Text(f"{texts.state_text(state)}: {len(modules)}", "bold" if state.is_gap else "") for state, modules in states
+        Text(f"{texts.phrase(state)}: {len(modules)}", "bold" if state.is_gap else "") for state, modules in states
     )
     yield tally
     for state, modules in states:
@@ -90,8 +90,8 @@ def _gaps(state: CoverageState, modules: tuple[ModuleCoverage, ...]) -> Iterator
     """Name what was not checked, one line for each reason: a copy that lacks files lacks many."""
     for reason in dict.fromkeys(module.reason for module in modules):
         labels = ", ".join(isolate(artefact_of(module.name).label) for module in modules if module.reason is reason)
-        because = f" ({texts.reason_text(reason)})" if reason else ""
-        yield f"{texts.state_text(state)}{because}: {labels}"
+        because = f" ({texts.phrase(reason)})" if reason else ""
+        yield f"{texts.phrase(state)}{because}: {labels}"
 
 
 def _findings(report: Report, most: int) -> Iterator[RenderableType]:

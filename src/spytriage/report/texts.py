@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from spytriage.finding_kinds import Benign, FindingId, Level, Trace
 from spytriage.i18n import _, deferred, ngettext
@@ -31,9 +33,8 @@ from spytriage.models import (
 from spytriage.statements import OutcomeText, consent_text, outcome_texts
 
 __all__ = [
-    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "benign_text", "consent_text", "encryption_text",
-    "fact_text", "finding_text", "indicator_type_text", "level_text", "limit_text", "outcome_texts", "reason_text",
-    "redaction_texts", "rule_text", "serves_text", "source_text", "state_text", "term_text", "trace_text",
+    "LIMIT_VALUES", "SERVES", "FindingText", "OutcomeText", "consent_text", "encryption_text", "finding_text",
+    "limit_text", "outcome_texts", "phrase", "redaction_texts", "serves_text", "source_text", "term_text",
 ]  # fmt: skip
 
 LIMIT_VALUES: Mapping[LimitId, tuple[str, ...]] = {
@@ -65,19 +66,9 @@ def finding_text(finding: FindingId) -> FindingText:
     return FindingText(_(text.title), _(text.seen), _(text.meaning), _(text.next_step))
 
 
-def trace_text(trace: Trace) -> str:
-    """Return a phrase for a kind of trace, in the current language."""
-    return _(_TRACES[trace])
-
-
-def level_text(level: Level) -> str:
-    """Return a word for a level, in the current language."""
-    return _(_LEVELS[level])
-
-
-def benign_text(benign: Benign) -> str:
-    """Return the sentence of a harmless explanation, in the current language."""
-    return _(_BENIGN[benign])
+def phrase(word: Trace | Level | Benign | CoverageState | Reason | Fact | MatchRule | IndicatorType) -> str:
+    """Return what a closed word of a report says, in the current language."""
+    return _(_PHRASES[type(word)][word])
 
 
 def limit_text(limit: Limit) -> str:
@@ -92,36 +83,11 @@ def limit_text(limit: Limit) -> str:
     return _(_LIMITS[limit.id])
 
 
-def state_text(state: CoverageState) -> str:
-    """Return a phrase for what became of a module, in the current language."""
-    return _(_STATES[state])
-
-
-def reason_text(reason: Reason) -> str:
-    """Return a phrase for why a module is not `checked`, in the current language."""
-    return _(_REASONS[reason])
-
-
-def fact_text(fact: Fact) -> str:
-    """Return the label of a fact, in the current language."""
-    return _(_FACTS[fact])
-
-
 def term_text(value: Term | int | bool) -> str:
     """Return the value of a fact in the current language: a phrase, yes or no, or a count in digits."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return _(_TERMS[value]) if isinstance(value, Term) else str(value)
-
-
-def rule_text(rule: MatchRule) -> str:
-    """Return a phrase for why a value and an indicator belong together, in the current language."""
-    return _(_RULES[rule])
-
-
-def indicator_type_text(kind: IndicatorType) -> str:
-    """Return a noun for a type of indicator, in the current language."""
-    return _(_INDICATOR_TYPES[kind])
 
 
 def redaction_texts(redaction: RedactionSummary) -> tuple[str, ...]:
@@ -803,6 +769,11 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NOT_SUPPORTED: deferred("spytriage cannot read it yet"),
     Reason.STOPPED: deferred("the scan ended before its turn"),
 }
+
+_PHRASES: Mapping[type[StrEnum], Mapping[Any, str]] = {
+    Trace: _TRACES, Level: _LEVELS, Benign: _BENIGN, CoverageState: _STATES, Reason: _REASONS, Fact: _FACTS,
+    MatchRule: _RULES, IndicatorType: _INDICATOR_TYPES,
+}  # fmt: skip
 
 _LIMITS: Mapping[LimitId, str] = {
     LimitId.BACKUP_NOT_ENCRYPTED: deferred(

@@ -5,8 +5,6 @@ Source of the columns: https://timesketch.org/guides/user/import-from-json-csv/
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 
@@ -14,7 +12,7 @@ from spytriage.i18n import _
 from spytriage.models import RedactedFinding, Report
 from spytriage.report import texts
 from spytriage.report.arrange import in_order, shown
-from spytriage.text import printable, spreadsheet_cell
+from spytriage.text import csv_table, printable
 
 _COLUMNS = ("message", "datetime", "timestamp_desc", "finding", "trace", "level", "artefact", "count", "indicators",
             "sets")  # fmt: skip
@@ -22,12 +20,7 @@ _COLUMNS = ("message", "datetime", "timestamp_desc", "finding", "trace", "level"
 
 def to_csv(report: Report) -> bytes:
     """Return the dated findings as CSV. No cell is one that a spreadsheet takes for a formula."""
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in _rows(report):
-        writer.writerow({column: spreadsheet_cell(str(value)) for column, value in row.items()})
-    return table.getvalue().encode()
+    return csv_table(_COLUMNS, _rows(report)).encode()
 
 
 def to_jsonl(report: Report) -> bytes:

@@ -6,7 +6,6 @@ catalogued) comes in as `Knowledge`; `spytriage.verification` joins them.
 
 from spytriage.review.addendum import AddendumStepId, verify_addendum
 from spytriage.review.opinion import (
-    GROUNDS,
     LARGEST_REVIEW,
     REVIEW,
     REVIEW_SIGNATURE,
@@ -30,39 +29,14 @@ from spytriage.review.verify import (
     StepId,
     Verification,
     Why,
-    outcome_of,
     outcome_of_addendum,
     verify,
     verify_files,
 )
 
 __all__ = [
-    "GROUNDS",
-    "LARGEST_REVIEW",
-    "REVIEW",
-    "REVIEW_SIGNATURE",
-    "REVIEW_STIX",
-    "AddendumStepId",
-    "Ground",
-    "Knowledge",
-    "Opinion",
-    "Overall",
-    "Question",
-    "Result",
-    "Review",
-    "Step",
-    "StepId",
-    "Verdict",
-    "Verification",
-    "Why",
-    "by_reference",
-    "outcome_of",
-    "outcome_of_addendum",
-    "read_review",
-    "to_json",
-    "to_stix",
-    "verify",
-    "verify_addendum",
-    "verify_files",
+    "LARGEST_REVIEW", "REVIEW", "REVIEW_SIGNATURE", "REVIEW_STIX", "AddendumStepId", "Ground", "Knowledge", "Opinion",
+    "Overall", "Question", "Result", "Review", "Step", "StepId", "Verdict", "Verification", "Why", "by_reference",
+    "outcome_of_addendum", "read_review", "to_json", "to_stix", "verify", "verify_addendum", "verify_files",
     "write_review",
-]
+]  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from spytriage import custody
 from spytriage.custody import Event, Role
@@ -20,7 +20,7 @@ from spytriage.errors import SpytriageError
 from spytriage.finding_kinds import Benign
 from spytriage.handoff import CUSTODY, MANIFEST
 from spytriage.i18n import _
-from spytriage.jsontext import readable
+from spytriage.jsontext import readable, typed
 from spytriage.models import RedactedFinding, Report
 from spytriage.review.verify import Overall
 from spytriage.text import printable
@@ -31,8 +31,6 @@ REVIEW_SIGNATURE = "review.json.minisig"
 REVIEW_VERSION = 1
 LARGEST_REVIEW = 4 * 1024 * 1024  # bytes
 LONGEST_NOTE = 4000  # characters
-
-_T = TypeVar("_T")
 
 
 class Verdict(StrEnum):
@@ -224,31 +222,25 @@ def _review(content: Any) -> Review:
     if content["review_version"] != REVIEW_VERSION:
         raise ValueError("another version")
     return Review(
-        report_sha256=_is(str, content["report"]["sha256"]),
-        manifest_sha256=_is(str, content["report"]["manifest_sha256"]),
+        report_sha256=typed(str, content["report"]["sha256"]),
+        manifest_sha256=typed(str, content["report"]["manifest_sha256"]),
         day=date.fromisoformat(content["day"]),
-        version=_is(str, content["version"]),
+        version=typed(str, content["version"]),
         verification=Overall(content["verification"]),
         opinion=_read_opinion(content["opinion"]),
-        findings={_is(str, entry["finding"]): _read_opinion(entry) for entry in content["findings"]},
+        findings={typed(str, entry["finding"]): _read_opinion(entry) for entry in content["findings"]},
         questions=tuple(
-            Question(_is(str, entry["finding"]), _is(str, entry["field"])) for entry in content["questions"]
+            Question(typed(str, entry["finding"]), typed(str, entry["field"])) for entry in content["questions"]
         ),
-        signer=None if content["signer"] is None else _is(str, content["signer"]),
-        custody="".join(f"{_is(str, line)}\n" for line in content["custody"]).encode(),
+        signer=None if content["signer"] is None else typed(str, content["signer"]),
+        custody="".join(f"{typed(str, line)}\n" for line in content["custody"]).encode(),
     )
 
 
 def _read_opinion(entry: Any) -> Opinion:
     return Opinion(
-        Verdict(entry["verdict"]), tuple(_is(str, reason) for reason in entry["reasons"]), _is(str, entry["note"])
+        Verdict(entry["verdict"]), tuple(typed(str, reason) for reason in entry["reasons"]), typed(str, entry["note"])
     )
-
-
-def _is(kind: type[_T], value: object) -> _T:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}")
-    return value
 
 
 def _digest(data: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from spytriage.jsontext import readable
 from spytriage.models import RedactedFinding, Report
 from spytriage.review.opinion import Opinion, Review, Verdict, by_reference
-from spytriage.stix_parts import common_properties, identity, marking, stix_id
+from spytriage.stix_parts import beginning, common_properties, identity, marking, stix_id
 
 _OPINIONS = {Verdict.AGREE: "agree", Verdict.DISAGREE: "disagree", Verdict.NEEDS_MORE: "neutral"}
 
@@ -62,21 +62,13 @@ def _about(
     opinion: Opinion, what: str, refs: list[str], content: str, common: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     reasons = ", ".join(opinion.reasons)
-    yield {
-        "type": "opinion",
-        "spec_version": "2.1",
-        "id": stix_id("opinion", f"{content} {what}"),
-        **common,
+    yield beginning("opinion", f"{content} {what}", common) | {
         "opinion": _OPINIONS[opinion.verdict],
         "explanation": f"About the {what}: {opinion.verdict}" + (f" ({reasons})" if reasons else ""),
         "object_refs": refs,
     }
     if opinion.note:
-        yield {
-            "type": "note",
-            "spec_version": "2.1",
-            "id": stix_id("note", f"{content} {what}"),
-            **common,
+        yield beginning("note", f"{content} {what}", common) | {
             "abstract": f"A reviewer on the {what}",
             "content": opinion.note,
             "object_refs": refs,

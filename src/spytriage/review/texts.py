@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from spytriage.i18n import _, deferred
 from spytriage.review.addendum import AddendumStepId
@@ -11,34 +12,14 @@ from spytriage.review.opinion import Ground, Verdict
 from spytriage.review.verify import Overall, Result, Step, StepId, Why
 
 
-def step_text(step: StrEnum) -> str:
-    """Return what a step looks at (`StepId`, `AddendumStepId`), in the current language."""
-    return _(_STEPS[step])
-
-
-def result_text(result: Result) -> str:
-    """Return a word for what became of a step, in the current language."""
-    return _(_RESULTS[result])
-
-
-def overall_text(overall: Overall) -> str:
-    """Return a sentence for the whole, in the current language."""
-    return _(_OVERALL[overall])
+def phrase(word: StrEnum) -> str:
+    """Return what a step looks at, or what a result, a verdict or a ground says, in the current language."""
+    return _(_PHRASES[type(word)][word])
 
 
 def why_text(step: Step) -> str:
     """Return why a step came out as it did, in the current language."""
     return _(_REASONS[step.why]).format(about=step.about)
-
-
-def verdict_text(verdict: Verdict) -> str:
-    """Return a phrase for a verdict, in the current language."""
-    return _(_VERDICTS[verdict])
-
-
-def ground_text(ground: Ground) -> str:
-    """Return the sentence of a reason, in the current language."""
-    return _(_GROUNDS[ground])
 
 
 def not_proven() -> tuple[str, ...]:
@@ -146,3 +127,7 @@ _GROUNDS: Mapping[Ground, str] = {
     Ground.NEEDS_BACKUP: deferred("The files that were checked are needed to say."),
     Ground.NEEDS_CONTEXT: deferred("What the person remembers, or what else happened, is needed to say."),
 }
+
+_PHRASES: Mapping[type[StrEnum], Mapping[Any, str]] = {
+    StepId: _STEPS, AddendumStepId: _STEPS, Result: _RESULTS, Overall: _OVERALL, Verdict: _VERDICTS, Ground: _GROUNDS,
+}  # fmt: skip

@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _
@@ -70,8 +69,8 @@ class Limits:
     all_output_bytes: int = 512 << 20  # alerts of all modules together; more costs the modules that would add to them
 
 
-class Progress(Protocol):
-    """Told how the scan goes."""
+class Progress:
+    """Told how the scan goes; this one shows nothing of it."""
 
     def starting(self) -> None:
         """All that had to be asked has been asked; the scan begins."""

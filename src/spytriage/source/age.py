@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from spytriage.errors import SpytriageError
+from spytriage.evidence import identities_in
 from spytriage.i18n import _
 
 _MAGIC = b"age-encryption.org/v1\n"
@@ -58,25 +58,17 @@ def decrypted(path: Path, identity_file: Path, folder: Path) -> Path:
 
 
 def _identities(path: Path) -> list[Any]:
-    import pyrage  # noqa: PLC0415 (start-up stays fast)
-
     try:
         with path.open("rb") as file:
-            text = file.read(_MAX_KEY_FILE)
-        if b"PRIVATE KEY-----" in text:
-            return [pyrage.ssh.Identity.from_buffer(text)]
-        found = re.findall(r"^AGE-SECRET-KEY-1[0-9A-Z]+", text.decode("ascii", "replace"), re.MULTILINE)
-        identities = [pyrage.x25519.Identity.from_str(key) for key in found]
-    except (OSError, pyrage.IdentityError, ValueError) as error:
-        raise _no_identity(path) from error
-    if not identities:
-        raise _no_identity(path)
-    return identities
-
-
-def _no_identity(path: Path) -> SpytriageError:
-    return SpytriageError(
-        _("There is no usable key in this file."),
-        path=path,
-        hint=_("It should hold a line that begins with AGE-SECRET-KEY-1, or an OpenSSH private key without password."),
-    )
+            found = identities_in(file.read(_MAX_KEY_FILE))
+    except OSError:
+        found = ()
+    if not found:
+        raise SpytriageError(
+            _("There is no usable key in this file."),
+            path=path,
+            hint=_(
+                "It should hold a line that begins with AGE-SECRET-KEY-1, or an OpenSSH private key without password."
+            ),
+        )
+    return list(found)
