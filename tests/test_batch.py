@@ -24,6 +24,7 @@ from spytriage.consent import Grant
 from spytriage.demo import DEMO_PASSWORD
 from spytriage.errors import SpytriageError
 from spytriage.models import Outcome
+from spytriage.signing import generate, load_trusted, verified_by
 from tests.conftest import consent
 from tests.tools import DAY
 
@@ -133,6 +134,36 @@ def test_an_encrypted_phone_is_opened_with_its_password_from_a_protected_file(
     passwords.chmod(0o600)
 
     assert run(tmp_path, "--passwords", "passwords.yaml").returncode == Outcome.MATCH.exit_code
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_reports_are_signed_with_a_key_whose_password_is_in_a_file_or_in_the_environment(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, *, in_a_file: bool
+) -> None:
+    shutil.rmtree(desk / "phones" / "broken")
+    shutil.rmtree(desk / "phones" / "K-014")
+    generate(desk / "workshop.key", "a long sentence")
+    (desk / "sentence.txt").write_text("a long sentence\n")
+    if not in_a_file:
+        monkeypatch.setenv("SPYTRIAGE_SIGN_PASSWORD", "a long sentence")
+
+    done = run(desk, "--sign-key", "workshop.key", *(["--sign-password-file", "sentence.txt"] if in_a_file else []))
+
+    assert done.returncode == Outcome.NO_MATCH.exit_code, done.stderr
+    [key] = load_trusted([desk / "workshop.key.pub"])
+    signed = desk / "reports" / "0001" / "manifest.json"
+    assert verified_by(signed.with_name("manifest.json.minisig").read_bytes(), signed.read_bytes(), [key])
+
+
+def test_a_wrong_password_of_the_signing_key_is_said_before_any_phone_is_checked(desk: Path) -> None:
+    generate(desk / "workshop.key", "a long sentence")
+    (desk / "sentence.txt").write_text("another one")
+
+    done = run(desk, "--sign-key", "workshop.key", "--sign-password-file", "sentence.txt")
+
+    assert done.returncode == 1
+    assert "does not open the signing key" in done.stderr
+    assert not (desk / "reports").exists()
 
 
 def test_what_was_looked_up_is_kept_of_every_phone_that_agreed(

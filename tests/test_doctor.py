@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -144,6 +145,24 @@ def test_storage_in_memory_is_missed(machine: Machine) -> None:
     assert state(machine, "memory-storage") == (State.PROBLEM, "none")
 
 
+def test_what_a_killed_run_left_is_told_and_stays_as_it_is(tmp_path: Path) -> None:
+    def told() -> dict[str, object]:
+        done = subprocess.run(
+            [sys.executable, "-m", "spytriage", "doctor", "--json"], env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        found: dict[str, object] = next(c for c in json.loads(done.stdout)["checks"] if c["id"] == "leftovers")
+        return found
+
+    left = tmp_path / "spytriage-0123456789abcdef"
+    left.mkdir(mode=0o700)
+    (left / "lock").touch()
+
+    assert (told()["state"], told()["word"]) == ("problem", "there")
+    assert (left / "lock").is_file()
+    assert doctor.leftovers(0).state is State.OK
+
+
 @pytest.mark.parametrize(("year", "expected"), [(1970, State.PROBLEM), (2027, State.OK), (2099, State.PROBLEM)])
 def test_a_clock_that_cannot_be_right_is_noticed(machine: Machine, year: int, expected: State) -> None:
     assert state(replace(machine, now=NOW.replace(year=year)), "clock")[0] is expected
@@ -195,6 +214,6 @@ def test_the_command_prints_json_and_exits_by_what_there_is_to_do() -> None:
     checks = json.loads(done.stdout)["checks"]
     assert [check["id"] for check in checks] == [
         "swap", "core-dumps", "memory-storage", "disk", "worker-network", "worker-evidence", "clock", "mvt",
-        "sets",
+        "sets", "leftovers",
     ]  # fmt: skip
     assert done.returncode == int(any(check["state"] == "problem" for check in checks))

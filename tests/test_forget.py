@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from spytriage import custody
+from spytriage import atomic, custody
 from spytriage.batch import Phone, Result, finished, numbered, write_summary
 from spytriage.batch import State as PhoneState
+from spytriage.cli import main
 from spytriage.custody import Event
 from spytriage.doctor import Machine, State, look_for_overdue
 from spytriage.errors import SpytriageError
@@ -121,6 +123,62 @@ def test_a_broken_custody_does_not_keep_a_case_from_being_deleted(case: Path) ->
     assert not done.noted
     assert (case / "custody.jsonl").read_bytes() == b"{}\n"
     assert not (case / "report.json").exists()
+
+
+@pytest.fixture
+def full(case: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A disk without room for another byte until one of these files is gone; none that is there: for ever."""
+    waiting = ["evidence.age"]
+    write = atomic._fill
+
+    def fill(descriptor: int, content: bytes) -> None:
+        if not waiting or list(case.parent.rglob(waiting[0])):
+            os.close(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(descriptor, content)
+
+    monkeypatch.setattr(atomic, "_fill", fill)
+    return waiting
+
+
+def test_on_a_full_disk_what_has_to_be_written_is_written_once_the_deleting_has_made_room(
+    reports: Path, full: list[str]
+) -> None:
+    done = forget(read_case(reports / "0003"), AFTER)
+
+    assert not list(reports.rglob(full[0]))
+    assert (done.noted, done.unwritten, done.left) == (True, False, [])
+    assert events(reports / "0003")[-1] is Event.DELETED
+    assert {path.name for path in done.struck} == {"cases.json", "summary.json", "index.html"}
+    assert b"Ana" not in (reports / "cases.json").read_bytes()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_on_a_disk_that_stays_full_the_report_is_left_and_the_next_run_ends_what_this_one_began(
+    case: Path, full: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, packed: bool
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1780358400")
+    path = zipped(case) if packed else case
+    if packed:
+        shutil.rmtree(case)
+    full.clear()
+
+    def run_forget() -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(["--lang", "en", "forget", str(path), "--yes"])
+        return int(ended.value.code or 0)
+
+    assert run_forget() == 1
+    said = capsys.readouterr().out
+    assert "the disk is full" in said
+    assert "missing or broken" not in said
+    assert path.is_file() if packed else (case / "report.json").is_file()
+
+    full.append("no file of this name")
+    assert run_forget() == 0
+    assert [left.name for left in case.iterdir()] == ["custody.jsonl"]
+    assert events(case)[-1] is Event.DELETED
+    assert not packed or not path.exists()
 
 
 @pytest.fixture

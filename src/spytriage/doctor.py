@@ -235,6 +235,11 @@ def _sets(machine: Machine) -> Diagnosis:
     return Diagnosis("sets", *((State.OK, "fresh") if age <= _OLD_SETS_DAYS else (State.PROBLEM, "old")), values)
 
 
+def leftovers(count: int) -> Diagnosis:
+    """Tell of the private folders that runs have left, of which `spytriage.scan` says how many there are."""
+    return Diagnosis("leftovers", *((State.PROBLEM, "there") if count else (State.OK, "none")), {"count": count})
+
+
 def look_for_overdue(folders: Sequence[Path], machine: Machine | None = None) -> tuple[Diagnosis, ...]:
     """Look for cases below these folders that their consent does not allow to be kept any longer."""
     from spytriage.forget import find_overdue  # noqa: PLC0415
@@ -269,6 +274,8 @@ _SENTENCES: Mapping[tuple[str, str], str] = {
     ("disk", "encrypted"): deferred("Disk: your home folder lies on an encrypted one."),
     ("disk", "plain"): deferred("Disk: your home folder lies on one that is not encrypted."),
     ("disk", "unknown"): deferred("Disk: whether it is encrypted cannot be told."),
+    ("leftovers", "none"): deferred("Temporary copies: no run that was stopped has left any."),
+    ("leftovers", "there"): deferred("Temporary copies: folders that a stopped run has left: {count}."),
     ("worker-network", "none"): deferred("Network: the process that reads the evidence has none."),
     ("worker-network", "refused"): deferred(
         "Network: this system leaves it to the process that reads the evidence; only spytriage refuses it."
@@ -300,6 +307,7 @@ _ADVICE: Mapping[str, str] = {
     "core-dumps": deferred("Switch off what collects crashes (apport, systemd-coredump) before you open evidence."),
     "memory-storage": deferred("Work on an encrypted disk, and close other programs."),
     "disk": deferred("Keep backups and reports on an encrypted disk or memory stick only."),
+    "leftovers": deferred("Start a check: it removes them first. `spytriage demo` will do."),
     "worker-network": deferred("Disconnect this machine from every network before you check a phone."),
     "worker-evidence": deferred("Check a copy, or a memory stick or disk that is mounted read-only."),
     "clock": deferred("Set the clock: the report states the day of the check, and consent can expire."),

@@ -45,6 +45,7 @@ class Forgotten:
     struck: list[Path] = field(default_factory=list)  # files of its batch that do not name it any more
     left: list[Path] = field(default_factory=list)  # could not be removed, or is not ours
     noted: bool = False  # a line stands in its custody
+    unwritten: bool = False  # that line cannot be written, so the report is left: whoever makes room can ask us again
 
 
 def read_case(path: Path) -> Case:
@@ -93,15 +94,28 @@ def forget(case: Case, today: date) -> Forgotten:
 
     Its name goes out of the batch that checked it, which goes on knowing that this phone is done; so does the file
     beside it that says where and of whom it is (`spytriage.aggregate`). Files that no hand-off has are left where they
-    are.
+    are. What a full disk has no room for is written when the deleting has made some.
     """
-    done = Forgotten(noted=_note(case, today))
-    done.struck, done.left = strike(case.folder)
+    line = _line(case, today)
+    done = Forgotten(noted=line is not None and _note(case, line))
+    done.struck, named_still = strike(case.folder)
     _remove(_place_of(case.folder), done)
     names = [*SEALED, *(name for name in KNOWN if name not in {*SEALED, CUSTODY, REPORT})]
-    for path in [case.zip, *(case.folder / name for name in names)]:
+    report = case.folder / REPORT
+    # Last: without it nobody could ask us again. Of a zip alone that is the zip.
+    last, *first = [report, case.zip] if report.is_file() else [case.zip]
+    for path in [*first, *(case.folder / name for name in names)]:
         _remove(path, done)
-    _remove(case.folder / REPORT, done)  # last: without it nobody could ask us again
+    done.noted = done.noted or (line is not None and _note(case, line))
+    if named_still:
+        struck, named_still = strike(case.folder)
+        done.struck += struck
+    done.left += named_still
+    done.unwritten = line is not None and not done.noted
+    if done.unwritten and last:
+        done.left.append(last)
+    else:
+        _remove(last, done)
     if case.folder.is_dir():
         ours = {CUSTODY, *(path.name for path in done.left)}
         done.left += sorted(path for path in case.folder.iterdir() if path.name not in ours)
@@ -120,15 +134,22 @@ def _place_of(folder: Path) -> Path | None:
         return None  # a file of the user's own
 
 
-def _note(case: Case, today: date) -> bool:
-    """Add a line to the custody of a case; whether that could be done. A broken chain is left as it is."""
+def _line(case: Case, today: date) -> bytes | None:
+    """Return the custody of a case with a line more, None when it is missing or broken: that is left as it is."""
     path = case.folder / CUSTODY
     try:
         log = _read(path) if path.is_file() else read_handoff(case.zip)[CUSTODY] if case.zip else b""
-        line = custody.extend(log, Event.DELETED, Role.OPERATOR, today)
+        return custody.extend(log, Event.DELETED, Role.OPERATOR, today)
+    except (SpytriageError, KeyError):
+        return None
+
+
+def _note(case: Case, log: bytes) -> bool:
+    """Write the custody of a case; whether that could be done."""
+    try:
         case.folder.mkdir(mode=0o700, exist_ok=True)
-        replace_file(path, line)
-    except (SpytriageError, OSError, KeyError):
+        replace_file(case.folder / CUSTODY, log)
+    except (SpytriageError, OSError):
         return False
     return True
 

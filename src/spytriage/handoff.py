@@ -36,6 +36,8 @@ ADDENDUM = "addendum.json"
 ADDENDUM_PAGE = "addendum.html"
 ADDENDUM_TEXT = "addendum.md"
 ADDENDUM_FILES = (ADDENDUM, ADDENDUM_PAGE, ADDENDUM_TEXT, MANIFEST)  # of `spytriage recheck`, in a folder of their own
+_KNOWN_OF_ADDENDUM = (*ADDENDUM_FILES, SIGNATURE)
+_ORDER = tuple(dict.fromkeys((*KNOWN, *_KNOWN_OF_ADDENDUM)))
 
 LARGEST = 256 * 1024 * 1024  # bytes, all files together
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
@@ -67,37 +69,44 @@ def read_handoff(path: Path) -> dict[str, bytes]:
         SpytriageError: it cannot be read.
     """
     try:
-        if path.is_dir():
-            return _read_folder(path)
-        with path.open("rb") as handle:
-            data = _read_limited(handle, LARGEST, path)
+        return _read(path, KNOWN)
     except OSError as error:
         raise SpytriageError(
             _("The hand-off cannot be read."),
             path=path,
             hint=_("Give the folder that `spytriage check` wrote, or the zip that `spytriage pack` made of it."),
         ) from error
-    return read_zip(data, path)
 
 
-def read_addendum(folder: Path) -> dict[str, bytes]:
-    """Return the files of an addendum by name, from its folder.
+def read_addendum(path: Path) -> dict[str, bytes]:
+    """Return the files of an addendum by name, from its folder or its zip.
 
     Raises:
         UnsafeHandOffError: it holds what no addendum holds, or is too large.
         SpytriageError: it cannot be read.
     """
     try:
-        return _read_folder(folder, (*ADDENDUM_FILES, SIGNATURE))
+        return _read(path, _KNOWN_OF_ADDENDUM)
     except OSError as error:
         raise SpytriageError(
             _("The addendum cannot be read."),
-            path=folder,
-            hint=_("Give the folder of the case that `spytriage recheck` wrote."),
+            path=path,
+            hint=_(
+                "Give the folder of the case that `spytriage recheck` wrote, or the zip that `spytriage pack` made of "
+                "it."
+            ),
         ) from error
 
 
-def _read_folder(folder: Path, known: Sequence[str] = KNOWN) -> dict[str, bytes]:
+def _read(path: Path, known: Sequence[str]) -> dict[str, bytes]:
+    if path.is_dir():
+        return _read_folder(path, known)
+    with path.open("rb") as handle:
+        data = _read_limited(handle, LARGEST, path)
+    return read_zip(data, path, known)
+
+
+def _read_folder(folder: Path, known: Sequence[str]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     left = LARGEST
     for name in sorted(path.name for path in folder.iterdir()):
@@ -133,10 +142,10 @@ def _unknown(path: Path, known: Sequence[str]) -> UnsafeHandOffError:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return the zip of a hand-off's files: the same files, the same bytes, with every Python and zlib."""
+    """Return the zip of the files of a hand-off or an addendum: the same files, the same bytes, with every Python."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in KNOWN:
+        for name in _ORDER:
             if name in files:
                 entry = zipfile.ZipInfo(name, _EARLIEST)
                 entry.create_system = _UNIX
@@ -145,8 +154,8 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def read_zip(data: bytes, path: Path) -> dict[str, bytes]:
-    """Return the files of a zip that `pack` wrote.
+def read_zip(data: bytes, path: Path, known: Sequence[str] = KNOWN) -> dict[str, bytes]:
+    """Return the files of a zip that `pack` wrote, of which it may hold the known ones.
 
     Raises:
         UnsafeHandOffError: `pack` did not write these bytes.
@@ -155,8 +164,8 @@ def read_zip(data: bytes, path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             plain = (
-                len({entry.filename for entry in entries}) == len(entries) <= len(KNOWN)
-                and all(entry.filename in KNOWN for entry in entries)
+                len({entry.filename for entry in entries}) == len(entries) <= len(known)
+                and all(entry.filename in known for entry in entries)
                 # Stored and not compressed: no file can be larger than the zip.
                 and all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
                 and sum(entry.file_size for entry in entries) <= len(data)
@@ -169,8 +178,9 @@ def read_zip(data: bytes, path: Path) -> dict[str, bytes]:
             _("This zip is not one that `spytriage pack` writes."),
             path=path,
             hint=_(
-                "It was changed, or packed by another program. Ask for one made with `spytriage pack`, or unpack it"
-                " into a new folder yourself and verify that folder."
+                "It was changed, or packed by another program, or it is an addendum where a report was expected, or the"
+                " other way round. Ask for one made with `spytriage pack`, or unpack it into a new folder yourself and"
+                " verify that folder."
             ),
         )
     return files

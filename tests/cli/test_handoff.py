@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyrage
 import pytest
 
 DAY = {"SOURCE_DATE_EPOCH": "1777852800"}  # 2026-05-04
@@ -218,3 +219,44 @@ class TestRender:
     def test_of_something_else_is_an_error(self, run: Run) -> None:
         for path in ("demo/manifest.json", "nothing.json", "demo/report.html"):
             assert run("report", "render", path, "--format", "html").returncode == 1
+
+
+class TestAnAddendum:
+    @pytest.fixture
+    def rechecked(self, run: Run, here: Path) -> str:
+        """The folder of what a recheck of the demo's hand-off wrote, from its findings alone."""
+        (here / "key.txt").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+        number, day = "00000000-0000-4000-8000-000000000000", "2026-01-01T00:00:00Z"
+        other = {"type": "indicator", "spec_version": "2.1", "id": f"indicator--{number}", "created": day,
+                 "modified": day, "valid_from": day, "pattern": "[domain-name:value='other.example']",
+                 "pattern_type": "stix", "indicator_types": ["malicious-activity"]}  # fmt: skip
+        newer = {"type": "bundle", "id": f"bundle--{number}", "objects": [other]}
+        (here / "newer.stix2").write_text(json.dumps(newer))
+        done = run("recheck", "demo", "-i", "newer.stix2", "--identity", "key.txt", "--sign-key", "workshop.key",
+                   "-o", "june")  # fmt: skip
+        assert done.returncode == 5, done.stderr  # nothing was kept, so the report's findings are all that is compared
+        return "june/demo"
+
+    def test_is_verified_from_the_zip_that_pack_made_of_it(self, run: Run, here: Path, rechecked: str) -> None:
+        keys = ("--key", "workshop.key.pub")
+        before = sorted(path.name for path in (here / rechecked).iterdir())
+
+        assert run("pack", rechecked, "-o", "addendum.zip").returncode == 0
+        folder, packed = (
+            run("verify", "demo", "--addendum", addendum, *keys) for addendum in (rechecked, "addendum.zip")
+        )
+
+        assert (packed.returncode, packed.stdout) == (folder.returncode, folder.stdout)
+        assert b"The addendum:" in packed.stdout
+        assert packed.returncode in {0, 5}, packed.stdout  # the catalogue does not know the set
+        assert sorted(path.name for path in (here / rechecked).iterdir()) == before
+
+    def test_that_was_changed_is_not_packed(self, run: Run, here: Path, rechecked: str) -> None:
+        page = here / rechecked / "addendum.html"
+        page.write_bytes(page.read_bytes() + b" ")
+
+        done = run("pack", rechecked, "-o", "addendum.zip")
+
+        assert done.returncode == 1
+        assert b"This addendum is not as it was written" in done.stderr
+        assert not (here / "addendum.zip").exists()

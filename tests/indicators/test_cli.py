@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from tests.indicators.conftest import bundle_of, indicator
 
 from spytriage.cli import main
+from spytriage.i18n import LANGUAGES
+from spytriage.indicators.catalogue import catalogue
 from spytriage.indicators.data import data_file
 
 Write = Callable[..., Path]
@@ -43,6 +46,33 @@ def test_list_names_what_is_installed_and_what_is_missing(run: Callable[..., tup
     assert lines["mine"][-3:] == ["1/2", "0", "unlisted"]
     assert "not pinned" in text
     assert "full Pegasus set is not installed" in text
+
+
+def test_list_gives_a_program_a_line_for_each_set_with_every_cell_in_its_place(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    rows = [line.split("\t") for line in run("list")[1].splitlines() if "\t" in line]
+
+    assert {len(row) for row in rows} == {6}
+    assert [row[2] for row in rows if row[0] == "pegasus"] == ["Amnesty International Security Lab"]
+    assert {row[0] for row in rows} >= {"pegasus-core", *(entry.name for entry in catalogue())}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_list_breaks_no_name_on_a_terminal_of_80_columns(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name, value in (("COLUMNS", "80"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+
+    table, _advice = run("list", "--lang", language)[1].rsplit("\n", 1)
+
+    assert {entry.name for entry in catalogue()} <= {line.split()[0] for line in table.splitlines()}
+    assert "Amnesty" not in table
+    assert max(len(line) for line in table.splitlines()[: len(catalogue())]) <= 80
 
 
 def test_list_warns_of_sets_that_nobody_looked_after(

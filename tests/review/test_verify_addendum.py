@@ -15,7 +15,7 @@ from tests.review.handoffs import KNOWN_SET, MATCH, TODAY, know, public_of, sign
 
 from spytriage import __version__
 from spytriage.atomic import put_folder_in_place
-from spytriage.handoff import ADDENDUM, MANIFEST, SIGNATURE, read_handoff
+from spytriage.handoff import ADDENDUM, MANIFEST, SIGNATURE, UnsafeHandOffError, pack, read_addendum, read_handoff
 from spytriage.i18n import using_language
 from spytriage.jsontext import canonical
 from spytriage.models import Addendum, CodeName, Depth, MatchRule, Outcome, Report
@@ -73,6 +73,27 @@ def test_an_addendum_as_it_was_written_passes_every_step(hand_off: Path, languag
     assert [step.result for step in verification.steps] == [Result.PASSED] * len(Step), verification.steps
     assert [step.id for step in verification.steps] == list(Step)
     assert verification.steps[-1].number == len(Step)
+
+
+def test_a_packed_addendum_passes_every_step_and_a_changed_byte_in_its_zip_is_noticed(hand_off: Path) -> None:
+    data, path, keys = pack(files_of(addendum_to(hand_off))), hand_off.with_name("addendum.zip"), (public_of(signer()),)
+    to = verify(hand_off, know(), keys)
+    path.write_bytes(data)
+    assert verify_addendum(path, to, know(), keys).overall is Overall.PASSED
+
+    for changed in (data.replace(b"addendum", b"addenduM", 1), data[:-1], data + b"x", pack(read_handoff(hand_off))):
+        path.write_bytes(changed)
+        assert verify_addendum(path, to, know(), keys).overall is Overall.FAILED
+
+
+def test_an_addendum_is_no_report_and_a_report_no_addendum_also_when_it_is_packed(hand_off: Path) -> None:
+    path = hand_off.with_name("addendum.zip")
+    path.write_bytes(pack(files_of(addendum_to(hand_off))))
+    with pytest.raises(UnsafeHandOffError, match="not one that"):
+        read_handoff(path)
+    path.write_bytes(pack(read_handoff(hand_off)))
+    with pytest.raises(UnsafeHandOffError, match="not one that"):
+        read_addendum(path)
 
 
 @pytest.mark.parametrize("report", [MATCH, *samples.EVERY_OUTCOME], ids=lambda report: report.outcome.value)

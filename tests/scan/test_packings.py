@@ -266,6 +266,29 @@ class TestBugreport:
 
         assert line(report, "DumpsysPackages")[0] is CoverageState.UNREADABLE
 
+    def test_without_its_entry_point_the_dump_is_read_all_the_same_and_each_part_of_it_is_a_gap(
+        self, run_check: Check, tmp_path: Path
+    ) -> None:
+        files = bugreport_files() | {"FS/proc/100/mountinfo": "20 1 8:1 / /data rw - ext4 /dev/block/dm-0 rw\n"}
+        del files["main_entry.txt"]
+        folder = write(tmp_path / "r", files | {"notes.txt": "no dump"})
+
+        packings = (folder, zipped(folder, tmp_path / "a.zip"), zipped(folder, tmp_path / "b.zip", "b/"))
+        for report in map(run_check, packings):
+            assert met(report) == {("DumpsysPackages", "org.example.demospy")}
+            assert line(report, "DumpsysPackages") == (CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING)
+            assert line(report, "BugreportMounts")[0] is CoverageState.CHECKED
+
+    def test_with_neither_entry_point_nor_dump_what_is_left_is_checked_and_nothing_is_called_checked_that_was_not(
+        self, run_check: Check, tmp_path: Path
+    ) -> None:
+        report = run_check(write(tmp_path / "r", {"FS/proc/100/mountinfo": "20 1 8:1 / / rw - ext4 /dev/a rw\n"}))
+
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert line(report, "DumpsysPackages") == (CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING)
+        assert line(report, "DumpsysAppops") == (CoverageState.UNREADABLE, Reason.ARTEFACT_MISSING)
+        assert line(report, "BugreportMounts")[0] is CoverageState.CHECKED
+
     def test_a_crash_record_that_does_not_parse_is_noted(self, run_check: Check, tmp_path: Path) -> None:
         folder = write(tmp_path / "r", bugreport_files() | {"FS/data/tombstones/tombstone_00.pb": b"\xff\xff\xff"})
 

@@ -111,6 +111,16 @@ def test_the_phone_is_described(made: dict[str, list[Path]], kind: str) -> None:
     assert device.os_version == ("17.4.1" if kind.startswith("ios") else "14")
 
 
+@pytest.mark.parametrize("beside", ["FS/data/tombstones/tombstone_00", "FS/proc/100/mountinfo"])
+def test_a_bug_report_without_its_entry_point_is_known_by_what_lies_beside_the_dump(
+    tmp_path: Path, beside: str
+) -> None:
+    folder = write(tmp_path / "a", {beside: "x"})
+
+    for path in (folder, zipped(folder, tmp_path / "1"), zipped(folder, tmp_path / "2", "b/")):
+        assert recognise(path).kind == "android-bugreport"
+
+
 def test_an_encrypted_android_backup_says_so(tmp_path: Path) -> None:
     path = tmp_path / "backup"
     path.write_bytes(android_backup({SMS_ENTRY: b""}, password="demo"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spytriage.cli.keys import signing_for_checks, signing_options
 from spytriage.cli.options import checked_on, language_option, output_option, sealing_options, set_options
 from spytriage.errors import SpytriageError
 from spytriage.i18n import _, current_languages, ngettext
@@ -50,9 +51,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help=_("Passwords of encrypted phones: YAML, `name: password` for each. Nobody else may be able to read it."),
 )
-@click.option(
-    "--sign-key", type=click.Path(path_type=Path), metavar="FILE", help=_("Sign with this key, see `spytriage keygen`.")
-)
+@signing_options
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help=_("Phones at once. Default: the number of cores."))
 @click.option(
     "--scheduler",
@@ -70,6 +69,7 @@ def command(
     keep_observables: bool,
     passwords: Path | None,
     sign_key: Path | None,
+    sign_password_file: Path | None,
     jobs: int | None,
     scheduler: str | None,
     quiet: bool,
@@ -80,12 +80,13 @@ def command(
     if passwords:
         batch.passwords_of(passwords)  # before the long part
         passwords = passwords.absolute()
+    signing = signing_for_checks(sign_key, sign_password_file)
     named = batch.numbered(batch.phones_of(phones), output)
     options = [
         *_repeated("--indicators", [str(path.absolute()) for path in indicator_paths]),
         *_repeated("--set", set_names),
         *_repeated("--seal-to", recipients),
-        *_repeated("--sign-key", [str(sign_key.absolute())] if sign_key else []),
+        *signing,
         *(["--keep-observables"] if keep_observables else []),
         *("--lang", ",".join(current_languages())),
     ]

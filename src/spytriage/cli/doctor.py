@@ -16,7 +16,7 @@ from spytriage.i18n import _
     help=_(
         "Tell whether this machine leaves traces of a check, and whether everything is in order.\n\n"
         "Looks at swap, core dumps, storage in memory, disk encryption, what the system keeps the evidence and the "
-        "network apart by, the clock, MVT and the indicator sets. "
+        "network apart by, the clock, MVT, the indicator sets, and what a run that was stopped has left behind. "
         "In the folders DIR it looks for cases that have to be deleted by now. "
         "Changes nothing. Exit code: 0 when there is nothing to do, 1 otherwise.\n\n"
         "\b\n"
@@ -31,9 +31,10 @@ from spytriage.i18n import _
 @language_option()
 def command(folders: tuple[Path, ...], as_json: bool) -> int:
     """Print the diagnoses; the exit code says whether there is something to do."""
-    from spytriage.doctor import State, diagnose, look_for_overdue
+    from spytriage.doctor import State, diagnose, leftovers, look_for_overdue
+    from spytriage.scan import left_behind
 
-    diagnoses = diagnose() + (look_for_overdue(folders) if folders else ())
+    diagnoses = (*diagnose(), leftovers(left_behind()), *(look_for_overdue(folders) if folders else ()))
     if as_json:
         rows = [{"id": d.id, "state": d.state.value, "word": d.word, "values": dict(d.values)} for d in diagnoses]
         click.echo(json.dumps({"checks": rows}, indent=2))

@@ -53,7 +53,14 @@ def command(paths: tuple[Path, ...], now: bool, yes: bool) -> int:
         for path in done.left:
             click.echo(_("Not deleted: {path}").format(path=printable(str(path))))
         if not done.noted:
-            text = _("No line was added to the custody of {path}: it is missing or broken.")
+            text = (
+                _(
+                    "No line could be written to the custody of {path}: the disk is full, or may not be written to. "
+                    "The report is therefore left. Make room, and run the same command again."
+                )
+                if done.unwritten
+                else _("No line was added to the custody of {path}: it is missing or broken.")
+            )
             click.echo(text.format(path=printable(str(case.folder))))
     click.echo(_("Not reached from here:"))
     for sentence in out_of_reach():

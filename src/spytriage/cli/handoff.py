@@ -25,14 +25,15 @@ _RECORDED = [event.value for event in Event if event not in {Event.CHECKED, Even
 @click.command(
     "pack",
     help=_(
-        "Make one zip of a hand-off, to pass it on.\n\n"
-        "DIR is the folder that `check` or `demo` wrote. Nothing else goes into the zip: a folder that holds any other "
-        "file is refused. The first time, the event `packed` is added to custody.jsonl. The same folder always gives "
-        "the same zip.\n\n"
+        "Make one zip of a hand-off or of an addendum to one, to pass it on.\n\n"
+        "DIR is the folder that `check` or `demo` wrote, or the folder of a case that `recheck` wrote. Nothing else "
+        "goes into the zip: a folder that holds any other file is refused. The first time, the event `packed` is added "
+        "to the custody.jsonl of a hand-off. The same folder always gives the same zip.\n\n"
         "\b\n"
         "Examples:\n"
         "  spytriage pack spytriage-report\n"
-        "  spytriage pack spytriage-report -o for-the-lab.zip"
+        "  spytriage pack spytriage-report -o for-the-lab.zip\n"
+        "  spytriage pack recheck-june/report-014 -o addendum-014.zip"
     ),
 )
 @click.argument("folder", metavar="DIR", type=PATH)
@@ -42,10 +43,11 @@ def pack_command(folder: Path, output: Path | None) -> None:
     """Write the zip."""
     from spytriage import custody
     from spytriage.atomic import replace_file, write_new_file
-    from spytriage.handoff import CUSTODY, pack
+    from spytriage.handoff import ADDENDUM, CUSTODY, pack
 
-    files = dict(_intact(folder))
-    if custody.checked(files[CUSTODY])[-1].event is not Event.PACKED:
+    is_addendum = (folder / ADDENDUM).exists()
+    files = dict(_intact_addendum(folder) if is_addendum else _intact(folder))
+    if not is_addendum and custody.checked(files[CUSTODY])[-1].event is not Event.PACKED:
         files[CUSTODY] = custody.extend(files[CUSTODY], Event.PACKED, Role.OPERATOR, checked_on())
     target = output or folder.resolve().with_name(folder.resolve().name + ".zip")
     if target.resolve().parent == folder.resolve():
@@ -56,7 +58,8 @@ def pack_command(folder: Path, output: Path | None) -> None:
         )
     write_new_file(target, pack(files))
     try:
-        replace_file(folder / CUSTODY, files[CUSTODY])
+        if not is_addendum:
+            replace_file(folder / CUSTODY, files[CUSTODY])
     except BaseException:
         target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
         raise
@@ -73,7 +76,7 @@ def pack_command(folder: Path, output: Path | None) -> None:
         "  spytriage verify for-the-lab.zip --key workshop.key.pub\n"
         "  spytriage verify spytriage-report --trusted our-trainers.txt\n"
         "  spytriage verify for-the-lab.zip --json\n"
-        "  spytriage verify for-the-lab.zip --addendum addendum-014 --key lab.key.pub --key workshop.key.pub"
+        "  spytriage verify for-the-lab.zip --addendum addendum-014.zip --key lab.key.pub --key workshop.key.pub"
     ),
 )
 @click.argument("path", metavar="DIR|ZIP", type=PATH)
@@ -87,8 +90,11 @@ def pack_command(folder: Path, output: Path | None) -> None:
 @click.option(
     "--addendum",
     type=PATH,
-    metavar="DIR",
-    help=_("An addendum to this report, to verify it too: the folder of the case that `spytriage recheck` wrote."),
+    metavar="DIR|ZIP",
+    help=_(
+        "An addendum to this report, to verify it too: the folder of the case that `spytriage recheck` wrote, or the "
+        "zip that `spytriage pack` made of it."
+    ),
 )
 @click.option("--json", "as_json", is_flag=True, help=_("Print the steps as JSON and nothing else."))
 @language_option()
@@ -192,7 +198,7 @@ def _intact(folder: Path) -> Mapping[str, bytes]:
     Raises:
         SpytriageError: it is no folder, or a step of its verification failed: passing it on would help nobody.
     """
-    from spytriage.review import Overall, Result, texts, verify
+    from spytriage.review import Result, texts, verify
     from spytriage.verification import knowledge
 
     if not folder.is_dir():
@@ -200,8 +206,7 @@ def _intact(folder: Path) -> Mapping[str, bytes]:
             _("This is not the folder of a hand-off."), path=folder, hint=_("Give the folder that `check` wrote.")
         )
     verification = verify(folder, knowledge(checked_on()))
-    if verification.overall is Overall.FAILED:
-        step = next(step for step in verification.steps if step.result is Result.FAILED)
+    for step in (step for step in verification.steps if step.result is Result.FAILED):
         raise SpytriageError(
             _("This hand-off is not as it was written. {step}: {reason}").format(
                 step=texts.phrase(step.id), reason=printable(texts.why_text(step), 500)
@@ -209,4 +214,26 @@ def _intact(folder: Path) -> Mapping[str, bytes]:
             path=folder,
             hint=_("Leave it as it is, and check the backup again into a new folder."),
         )
+    return verification.files
+
+
+def _intact_addendum(folder: Path) -> Mapping[str, bytes]:
+    """Return the files of an addendum's folder. Whether it belongs to a report, that report has to tell.
+
+    Raises:
+        SpytriageError: it is not as it was written.
+    """
+    from spytriage.review import AddendumStepId, Result, Verification, texts, verify_addendum
+    from spytriage.verification import knowledge
+
+    verification = verify_addendum(folder, Verification(()), knowledge(checked_on()))
+    for step in verification.steps:
+        if step.result is Result.FAILED and step.id is not AddendumStepId.REPORT:
+            raise SpytriageError(
+                _("This addendum is not as it was written. {step}: {reason}").format(
+                    step=texts.step_text(step.id), reason=printable(texts.why_text(step), 500)
+                ),
+                path=folder,
+                hint=_("Leave it as it is, and recheck the case into a new folder."),
+            )
     return verification.files

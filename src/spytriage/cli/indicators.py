@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +14,15 @@ from spytriage.i18n import _, ngettext
 from spytriage.text import printable
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from spytriage.indicators.bundle import Bundle
     from spytriage.indicators.catalogue import CatalogueEntry
     from spytriage.indicators.diff import Difference
     from spytriage.indicators.lint import Verdict
     from spytriage.indicators.store import Candidate, Record
 
+_WIDEST = 1000
 _SHOWN = 20
 """How many lines of a difference are shown of each kind, unless all are asked for."""
 
@@ -45,7 +49,8 @@ def group() -> None:
     "list",
     help=_(
         "List the installed sets, and those that are known and not installed.\n\n"
-        "Age counts from the day on which the catalogue pinned a set; from its import when it is not pinned.\n\n"
+        "Age counts from the day on which the catalogue pinned a set; from its import when it is not pinned. A narrow "
+        "terminal leaves out families and publishers; for another program there is a line for each set, with tabs.\n\n"
         "\b\n"
         "Example:\n"
         "  spytriage indicators list"
@@ -58,7 +63,7 @@ def list_command() -> None:
 
     installed = records()
     headings = (_("Set"), _("Family"), _("Publisher"), _("Usable/all"), _("Days old"), _("State"))
-    _print_table(headings, [_embedded_row(), *map(_installed_row, installed), *_known_rows(installed)])
+    _print_list(headings, [_embedded_row(), *map(_installed_row, installed), *_known_rows(installed)])
     for line in _advice(installed):
         click.echo(line)
 
@@ -239,19 +244,39 @@ def diff(old: Path, new: Path, show_all: bool) -> None:
 # --- What is printed ----------------------------------------------------------------------------------------------
 
 
+def _print_list(headings: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+    """Print the sets: for a program a line each, for a person a table in which no name is broken in two."""
+    from rich.console import Console
+
+    if not sys.stdout.isatty():
+        for row in (headings, *rows):
+            click.echo("\t".join(printable(str(cell)) for cell in row))
+        return
+    console, table = Console(), _table(headings, rows, {0, 3, 4})
+    if console.measure(table, options=console.options.update(width=_WIDEST)).maximum > console.width:
+        headings, *rows = ((row[0], *row[3:]) for row in (headings, *rows))
+        table = _table(headings, rows, {0, 1, 2})
+    console.print(table)
+
+
 def _print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.console import Console
+
+    Console().print(_table(headings, rows, {0}))
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]], unbroken: Set[int]) -> Table:
+    """Return a table; a name or a number that is broken in two cannot be typed or compared."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=any(headings))
     for place, heading in enumerate(headings):
-        # A name or a number that is broken in two cannot be typed or compared.
-        table.add_column(heading, overflow="fold", no_wrap=place in {0, 3, 4})
+        table.add_column(heading, overflow="fold", no_wrap=place in unbroken)
     for row in rows:
         # Text, not markup: names of sets and families are written by whoever published them.
         table.add_row(*(Text(printable(str(cell))) for cell in row))
-    Console().print(table)
+    return table
 
 
 def _embedded_row() -> tuple[object, ...]:

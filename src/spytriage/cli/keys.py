@@ -83,6 +83,29 @@ def signer_for(sign_key: Path | None, sign_password_file: Path | None) -> Signer
     return load_signer(sign_key, lambda: _password(sign_password_file, new=False))
 
 
+def signing_for_checks(sign_key: Path | None, sign_password_file: Path | None) -> list[str]:
+    """Return the options by which `spytriage check`, run by us many times, signs; opens the key once to make sure.
+
+    A password that was not given in a file stands in the environment of these checks, which take it out at once.
+
+    Raises:
+        SpytriageError: the key cannot be read or its password is wrong or missing.
+    """
+    if sign_key is None:
+        return []
+    from spytriage.signing import load_signer
+
+    def password() -> str:
+        given = _password(sign_password_file, new=False)
+        if sign_password_file is None:
+            os.environ[PASSWORD_VARIABLE] = given
+        return given
+
+    load_signer(sign_key, password)
+    file = ["--sign-password-file", str(sign_password_file.absolute())] if sign_password_file else []
+    return ["--sign-key", str(sign_key.absolute()), *file]
+
+
 def trusted_keys(key_files: tuple[Path, ...], trusted_files: tuple[Path, ...]) -> tuple[TrustedKey, ...]:
     """Return the public keys that were given.
 

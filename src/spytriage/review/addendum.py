@@ -63,22 +63,22 @@ class _AddendumCase(Case):
 
 
 def verify_addendum(
-    folder: Path, to: Verification, knowledge: Knowledge, keys: Iterable[TrustedKey] = ()
+    path: Path, to: Verification, knowledge: Knowledge, keys: Iterable[TrustedKey] = ()
 ) -> Verification:
-    """Verify the folder of an addendum.
+    """Verify an addendum.
 
     Args:
-        folder: as `spytriage recheck` wrote it.
+        path: the folder that `spytriage recheck` wrote, or the zip that `spytriage pack` made of it.
         to: what became of the verification of the report.
         knowledge: what this installation knows.
         keys: the public keys of those who may have signed it.
 
     Raises:
-        SpytriageError: there is nothing at `folder` that can be read.
+        SpytriageError: there is nothing at `path` that can be read.
     """
     first, *later = AddendumStepId
     try:
-        files = read_files(folder)
+        files = read_files(path)
     except UnsafeHandOffError as error:
         found = Step(first, Result.FAILED, Why.NO_HAND_OFF, f"{error.message} {error.hint}")
         return Verification((found, *(Step(step, Result.NOT_DONE, Why.EARLIER_STEP_FAILED) for step in later)))

@@ -40,7 +40,7 @@ _STEPS: Mapping[StrEnum, str] = {
     StepId.TOOL: deferred("The program"),
     StepId.CLOCK: deferred("The days"),
     StepId.CONSISTENCY: deferred("Outcome and coverage"),
-    AddendumStepId.CONTAINER: deferred("The folder"),
+    AddendumStepId.CONTAINER: deferred("The folder or zip"),
     AddendumStepId.FILES: deferred("The files"),
     AddendumStepId.HASHES: deferred("The hashes"),
     AddendumStepId.SIGNATURE: deferred("The signature"),

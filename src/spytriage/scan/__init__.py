@@ -8,6 +8,15 @@ that imports MVT (`android_seams` is its part for Android); `protocol` is what t
 
 from spytriage.scan.guard import forbid_core_dumps, forbid_network
 from spytriage.scan.supervisor import Limits, Progress, scan
-from spytriage.scan.workspace import private_folder, sweep
+from spytriage.scan.workspace import left_behind, private_folder, sweep
 
-__all__ = ["Limits", "Progress", "forbid_core_dumps", "forbid_network", "private_folder", "scan", "sweep"]
+__all__ = [
+    "Limits",
+    "Progress",
+    "forbid_core_dumps",
+    "forbid_network",
+    "left_behind",
+    "private_folder",
+    "scan",
+    "sweep",
+]

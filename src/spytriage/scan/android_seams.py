@@ -14,7 +14,7 @@ from typing import Any
 
 from spytriage.models import Reason
 from spytriage.scan.file_notes import FileNotes, json_failures_noted
-from spytriage.scan.layouts import Laid
+from spytriage.scan.layouts import ENTRY_POINTS, Laid
 from spytriage.scan.patching import Patched
 
 _EVENTS = {"dns_event", "connect_event", "security_event"}
@@ -82,13 +82,30 @@ def _file_seams(mvt: Any, notes: FileNotes, base: type[Any], folder: str) -> Pat
     by_pattern = base._get_files_by_pattern
 
     def get_files_by_pattern(module: Any, pattern: str) -> Sequence[str]:
-        return notes.matched(pattern, by_pattern(module, pattern))
+        found = by_pattern(module, pattern)
+        if not found and base is mvt.BugReportModule and pattern == ENTRY_POINTS[-1]:
+            found = _dumps(module.extract_files, Path(module.extract_path))
+        return notes.matched(pattern, found)
 
     def get_file_content(module: Any, file_path: str) -> bytes:
         path = notes.readable_file(Path(getattr(module, folder), file_path))
         return path.read_bytes() if base is mvt.BackupModule else notes.as_text(path)
 
     return Patched(base, _get_files_by_pattern=get_files_by_pattern, _get_file_content=get_file_content)
+
+
+def _dumps(names: Sequence[str], folder: Path) -> Sequence[str]:
+    """Give the texts that begin as a dump: without an entry point, MVT 2026.10.26 reads none of them."""
+    texts = sorted(name for name in names if name.endswith(".txt") and "/" not in name and (folder / name).is_file())
+    return [name for name in texts if _begins_as_a_dump(folder / name)]
+
+
+def _begins_as_a_dump(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"== dumpstate:" in file.read(4096)
+    except OSError:
+        return False
 
 
 def _helper_seam(mvt: Any, notes: FileNotes) -> Patched:

@@ -33,7 +33,7 @@ BUGREPORT = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt", "*.txt", "*/t
 BUGREPORT_NAMES = ("FS/*",)
 BACKUP = ("apps/com.android.providers.telephony/d_f/*_sms_backup",
           "apps/com.android.providers.telephony/d_f/*_mms_backup")  # fmt: skip
-_ENTRY_POINTS = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt")
+ENTRY_POINTS = ("main_entry.txt", "dumpState_*.log", "*/dumpsys.txt")
 _LOGS = "intrusion_logs"
 
 
@@ -114,7 +114,7 @@ class Layouts:
     def bugreport_from(self, path: Path) -> Laid:
         """Lay out a bug report; some makers put the real one into a zip of their own, one level down."""
         if path.is_dir():
-            return in_place(path)
+            return _told_without_entry_point(in_place(path))
         target = self._space / "bugreport"
         if not is_zip(path):
             unpacker = Unpacker(target, lambda _name: Want.CONTENT)
@@ -124,7 +124,7 @@ class Layouts:
         inner = self._inner_bugreport(path)
         unpacker = Unpacker(target, _wanted(BUGREPORT, BUGREPORT_NAMES), "" if inner else self._root_of_bugreport(path))
         unpacker.zip(inner or path)
-        return _laid(target, unpacker)
+        return _told_without_entry_point(_laid(target, unpacker))
 
     def _root_of_bugreport(self, path: Path) -> str:
         return self._root if path == self._path else ""
@@ -134,7 +134,7 @@ class Layouts:
             names = archive.namelist()
         root = self._root_of_bugreport(path)
         inside = [name.removeprefix(root) for name in names if name.startswith(root)]
-        if any(fnmatch.filter(inside, pattern) for pattern in _ENTRY_POINTS):
+        if any(fnmatch.filter(inside, pattern) for pattern in ENTRY_POINTS):
             return None
         nested = sorted((name for name in inside if name.lower().endswith(".zip")), key=_unlike_bugreport)
         for number, name in enumerate(nested[:8]):
@@ -261,9 +261,17 @@ def _unlike_bugreport(name: str) -> tuple[bool, str]:
 def _has_entry_point(path: Path) -> bool:
     try:
         with opened_zip(path) as archive:
-            return any(fnmatch.filter(archive.namelist(), pattern) for pattern in _ENTRY_POINTS)
+            return any(fnmatch.filter(archive.namelist(), pattern) for pattern in ENTRY_POINTS)
     except RefusedError:
         return False
+
+
+def _told_without_entry_point(laid: Laid) -> Laid:
+    """Make the lack of every entry point a gap: MVT takes a bug report without one for a phone without services."""
+    names = {name for _file, name in _walk(laid.folder)}
+    if any(fnmatch.filter(names, pattern) for pattern in ENTRY_POINTS):
+        return laid
+    return replace(laid, failed={ENTRY_POINTS[0]: Reason.ARTEFACT_MISSING, **laid.failed})
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:

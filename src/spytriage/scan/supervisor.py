@@ -45,7 +45,7 @@ from spytriage.scan.protocol import (
     decode,
 )
 from spytriage.scan.refusals import refusal_error
-from spytriage.scan.workspace import Workspace, workspace
+from spytriage.scan.workspace import MVT_SETTINGS, Workspace, workspace
 from spytriage.undo import undone
 
 WORKER = (sys.executable, "-P", "-s", "-m", "spytriage.worker")
@@ -492,7 +492,7 @@ def _environment(home: Path) -> dict[str, str]:
         "TZ": "UTC",  # MVT 2026.10.26 reads App Store purchase dates as local time
         "PYTHONHASHSEED": "0",  # MVT orders links by set(): the same backup must give the same alerts
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MVT_CONFIG_FOLDER": str(home / "mvt-config"),
+        "MVT_CONFIG_FOLDER": str(home / MVT_SETTINGS),
         "MVT_DATA_FOLDER": str(home / "mvt-data"),
         "MVT_NETWORK_ACCESS_ALLOWED": "false",
     }

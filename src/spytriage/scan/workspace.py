@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +20,12 @@ from spytriage.i18n import _
 from spytriage.undo import undone
 
 _PREFIX = "spytriage-"
+_NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
 _LOCK = "lock"
+_MODE = 0o700
+_LONG_AGO = 3600  # seconds
+MVT_SETTINGS = "mvt-config"
+"""Folder in which a worker has MVT look for its settings."""
 _MEMORY_BACKED = Path("/dev/shm")  # noqa: S108 (a tmpfs on Linux; macOS has none)
 
 
@@ -52,22 +60,43 @@ def private_folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove the folders of runs that are no more: ours, and nobody holds their lock."""
+    """Remove the folders of runs that are no more."""
+    for folder in _abandoned():
+        _remove(folder)
+
+
+def left_behind() -> int:
+    """Return how many folders `sweep` would remove."""
+    return sum(1 for _folder in _abandoned())
+
+
+def _abandoned() -> Iterator[Path]:
+    """Give the folders of runs that are no more: ours, and nobody holds their lock (which is held meanwhile)."""
     for parent in _parents():
         for folder in parent.glob(f"{_PREFIX}*"):
-            try:
-                if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            with suppress(OSError), ExitStack() as end:  # not a folder of ours, gone meanwhile, or its run is alive
+                status = folder.lstat()
+                if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
                     continue
-                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
-            except OSError:
-                continue  # not a folder of ours, or gone meanwhile
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
-            except BlockingIOError:
-                pass  # its run is alive
-            finally:
-                os.close(lock)
+                try:
+                    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+                except FileNotFoundError:
+                    if not _is_without_a_run(folder, status):
+                        continue
+                else:
+                    end.callback(os.close, lock)
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield folder
+
+
+def _is_without_a_run(folder: Path, status: os.stat_result) -> bool:
+    """Return whether a folder without a lock is left of a run that was killed before it had one, or after.
+
+    A living run is without one for a moment only. Reports have names that begin alike, so ours must have a name that
+    only a run gives, or hold MVT's settings, as folders of versions did that named them otherwise.
+    """
+    ours = _NAME.fullmatch(folder.name) or (folder / MVT_SETTINGS).is_dir()
+    return bool(ours) and stat.S_IMODE(status.st_mode) == _MODE and time.time() - status.st_ctime > _LONG_AGO
 
 
 def _parents() -> list[Path]:
@@ -88,7 +117,7 @@ def _new_folder(parents: list[Path], end: ExitStack) -> tuple[Path, int]:
             folder = parent / f"{_PREFIX}{os.urandom(8).hex()}"
             failing.enter_context(undone(partial(_remove, folder)))
             try:
-                folder.mkdir(mode=0o700)
+                folder.mkdir(mode=_MODE)
                 lock = os.open(folder / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 (folder / f"{_LOCK}.new").rename(folder / _LOCK)  # a sweep never sees it without its owner

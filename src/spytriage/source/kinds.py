@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from spytriage.errors import SpytriageError
-from spytriage.i18n import _, deferred
+from spytriage.i18n import deferred
 from spytriage.models import LimitId
 from spytriage.source.interface import Device
 from spytriage.source.listing import Listing
@@ -83,6 +82,9 @@ def _device_of_properties(text: bytes) -> Device:
 # --- Bug report --------------------------------------------------------------------------------------------------
 
 
+_BESIDE_THE_DUMP = re.compile(r"((?:[^/]+/)?)FS/(?:data|proc)/")
+
+
 def _bugreport(listing: Listing) -> str | None:
     if listing.form == "file":
         head = listing.head()
@@ -96,13 +98,8 @@ def _bugreport(listing: Listing) -> str | None:
     nested = any(re.search(r"(bugreport|dumpstate)[^/]*\.zip$", name, re.IGNORECASE) for name in listing.names)
     if nested and listing.form == "zip":
         return ""
-    if any(name.startswith(("FS/data/", "FS/proc/")) for name in listing.names):
-        raise SpytriageError(
-            _("This looks like an Android bug report, but its main_entry.txt is missing."),
-            path=listing.path,
-            hint=_("The copy is incomplete. Copy the whole folder again, or check the zip that the phone made."),
-        )
-    return None
+    # Without its main_entry.txt MVT still reads what a phone packs beside the dump; the ledger tells of the gap.
+    return min((found[1] for name in listing.names if (found := _BESIDE_THE_DUMP.match(name))), key=len, default=None)
 
 
 def _bugreport_device(listing: Listing, root: str) -> Device:
