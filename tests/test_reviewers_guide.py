@@ -30,7 +30,7 @@ def commands(guide: Path) -> list[str]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """What a reviewer starts with: the zip, its folder, an addendum to it, and the sender's public key."""
+    """What a reviewer starts with: the zip, an addendum to it, and the sender's public key."""
     (tmp_path / "key.txt").write_text(f"{pyrage.x25519.Identity.generate()}\n")
     recheck = (
         "spytriage recheck hand-off --set pegasus-core --identity key.txt --sign-key workshop.key -o again --quiet"
@@ -41,7 +41,7 @@ def desk(tmp_path: Path) -> Path:
         "spytriage pack hand-off -o for-the-lab.zip",
         f"{recheck} || test $? = 5",
         "mv again/hand-off addendum",
-        "rm -r workshop.key key.txt again",
+        "rm -r workshop.key key.txt again hand-off",
     ]
     assert shell(tmp_path, run).returncode == 0
     return tmp_path

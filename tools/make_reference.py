@@ -53,8 +53,8 @@ WORDS: dict[str, dict[str, str]] = {
         "seal": "withheld, and named",
     },
     "es": {
-        "commands": "Órdenes",
-        "commands-lead": "Lo que dice `--help` de cada orden.",
+        "commands": "Comandos",
+        "commands-lead": "Lo que dice `--help` de cada comando.",
         "report": "El formato de report.json",
         "addendum": "El formato de addendum.json",
         "format-lead": "Versión 1. La referencia es el JSON Schema `src/spytriage/report/schema/{schema}-1.json`; esta página se "

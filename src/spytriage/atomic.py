@@ -65,6 +65,22 @@ def filled_folder(folder: Path) -> Iterator[Path]:
     _sync(folder.parent)
 
 
+def require_free(path: Path) -> None:
+    """See that a file is not there yet, before somebody takes the trouble of what shall stand in it.
+
+    Raises:
+        SpytriageError: it exists already.
+    """
+    if os.path.lexists(path):
+        raise _taken(path)
+
+
+def _taken(path: Path) -> SpytriageError:
+    return SpytriageError(
+        _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
+    )
+
+
 def _write_file(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], object]) -> None:
     try:
         with _unfinished(path.parent, _new_file) as (temporary, descriptor):
@@ -73,9 +89,7 @@ def _write_file(path: Path, content: bytes, mode: int, put: Callable[[Path, Path
             put(temporary, path)
         _sync(path.parent)
     except FileExistsError as error:
-        raise SpytriageError(
-            _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
-        ) from error
+        raise _taken(path) from error
     except OSError as error:
         raise SpytriageError(
             _("This file cannot be written."),

@@ -33,6 +33,7 @@ from spytriage.handoff import CUSTODY
 from spytriage.i18n import _, current_language, direction, language_tag
 from spytriage.jsontext import canonical
 from spytriage.models import Outcome
+from spytriage.statements import outcome_headline
 from spytriage.yamltext import texts_in
 
 CASES = "cases.json"
@@ -527,25 +528,28 @@ def _page(phones: Sequence[_Row]) -> bytes:
 
     head = "".join(f"<th scope=col>{escape(word)}</th>" for word in (_("Number"), _("State"), _("Outcome")))
     rows = "".join(
-        "<tr><th scope=row>{number}</th><td>{state}</td><td>{outcome}</td></tr>\n".format(
+        "<tr><th scope=row>{number}</th><td>{state}</td><td>{outcome}<div>{words}</div></td></tr>\n".format(
             number=f'<a href="{escape(row.number)}/report.html">{escape(row.number)}</a>'
             if row.state is State.CHECKED
             else escape(row.number),
             state=row.state.value,
             outcome=row.outcome.value if row.outcome else "–",
+            words=escape(outcome_headline(row.outcome)) if row.outcome else "",
         )
         for row in phones
     )
     language = current_language()
     title = escape(_("Phones of this batch"))
+    note = escape(_("Each report says what was not checked: read it before you speak of an outcome."))
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
         f'<!DOCTYPE html>\n<html lang="{language_tag(language)}" dir="{direction(language)}">\n'
         '<head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>\n'
-        "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem}"
-        "th,td{text-align:start;padding:.2rem 1rem .2rem 0}</style></head>\n"
-        f"<body><main><h1>{title}</h1>\n<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></main>"
+        "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:1.25rem}"
+        "table{border-collapse:collapse}th,td{text-align:start;vertical-align:top;padding-block:.35rem;"
+        "padding-inline:0 1rem;border-block-end:1px solid #8886}</style></head>\n"
+        f"<body><main><h1>{title}</h1>\n<p>{note}</p>\n<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></main>"
         "</body>\n</html>\n"
     ).encode()

@@ -58,6 +58,11 @@ def outcome_texts(outcome: Outcome, source: SourceFacts) -> OutcomeText:
     )
 
 
+def outcome_headline(outcome: Outcome) -> str:
+    """Return the first sentence of an outcome, of whatever was checked, in the current language."""
+    return _(_OUTCOMES[outcome](_ANY_SOURCE).headline)
+
+
 def source_texts(source: SourceFacts) -> SourceText:
     """Return the sentences of a kind of acquisition, in English."""
     special = _ENCRYPTED if source.encrypted else {}

@@ -136,6 +136,25 @@ class TestConsent:
         assert "does not allow" in said
         assert not list(tmp_path.iterdir())
 
+    def test_an_answer_that_will_not_do_costs_only_itself(self, tmp_path: Path) -> None:
+        answers = "y\ny\ny\nn\nn\nn\nn\n31/01/2027\n2027-01-31\nthe form of Ana\nF-2026-014\n"
+
+        code, said = on_a_terminal(tmp_path, answers, "consent", "new", "-o", "c.yaml")
+
+        assert code == 0, said
+        record = read_consent(tmp_path / "c.yaml")
+        assert (str(record.keep_until), record.form_reference) == ("2027-01-31", "F-2026-014")
+        assert record.grants == {Grant.ANALYSE}
+
+    def test_nothing_is_asked_when_there_is_a_record_already(self, tmp_path: Path) -> None:
+        spytriage(tmp_path, "consent", "new", "-o", "c.yaml", "--grant", "analyse")
+
+        code, said = on_a_terminal(tmp_path, "", "consent", "new", "-o", "c.yaml")
+
+        assert code == 1
+        assert "exists already" in said
+        assert "[y/n]" not in said
+
     def test_is_shown_in_words(self, tmp_path: Path) -> None:
         spytriage(tmp_path, "consent", "new", "-o", "c.yaml", "--grant", "analyse")
 

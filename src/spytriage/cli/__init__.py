@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from spytriage import __version__
 from spytriage.errors import SpytriageError
@@ -33,6 +34,7 @@ CLICK_WORDS = (
     deferred("Show this message and exit."),
     deferred("Show the version and exit."),
     deferred("default: {default}"),
+    deferred("required"),
     deferred("Missing command."),
     deferred("No such command {name!r}."),
     deferred("No such option {name!r}."),
@@ -83,10 +85,10 @@ def _root() -> click.Group:
             "Check a phone backup against published spyware indicators, offline, and write a redacted report.\n\n"
             "\b\n"
             "Examples:\n"
-            "  spytriage demo                      try everything on an invented phone\n"
-            "  spytriage consent new -o ana.yaml   write down what the person agrees to\n"
-            "  spytriage check BACKUP --consent ana.yaml\n"
-            "  spytriage indicators list           what is looked for, and how old it is"
+            "  spytriage demo                       try everything on an invented phone\n"
+            "  spytriage consent new -o K-014.yaml  write down what the person agrees to\n"
+            "  spytriage check BACKUP --consent K-014.yaml\n"
+            "  spytriage indicators list            what is looked for, and how old it is"
         ),
         params=[
             click.Option(
@@ -168,9 +170,12 @@ def _run(arguments: Sequence[str]) -> int | None:
     except SpytriageError as error:
         _complain(error.message, error.hint)
         return error.exit_code
+    except NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
     except click.UsageError as error:
         usage, hint = (error.ctx.get_usage(), f"{error.ctx.command_path} --help") if error.ctx else ("", "")
-        _complain(printable(error.format_message()), hint, first=usage)
+        _complain(printable(_told(error)), hint, first=usage)
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return None
@@ -185,6 +190,14 @@ def _run(arguments: Sequence[str]) -> int | None:
         _complain(message + place, _("See that the disk is not full, and that you may write there."))
         return 1
     return code
+
+
+def _told(error: click.UsageError) -> str:
+    """Return what is wrong with the usage; what Click guesses was meant it says in English only."""
+    meant = getattr(error, "possibilities", None)
+    if not meant:
+        return error.format_message()
+    return " ".join((error.message, _("Did you mean {names}?").format(names=", ".join(meant))))
 
 
 def _complain(message: str, hint: str, first: str = "") -> None:

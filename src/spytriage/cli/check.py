@@ -35,12 +35,12 @@ from spytriage.models import Tlp
         "Exit code: 0 no match, 3 match, 4 suspicious, 5 inconclusive, 1 error, 2 wrong usage.\n\n"
         "\b\n"
         "Examples:\n"
-        "  spytriage check ~/Backups/00008101-000A1B2C3D4E5F --consent ana.yaml\n"
-        "  spytriage check BACKUP --consent ana.yaml --indicators pegasus.stix2 --output report-ana\n"
-        "  spytriage check BACKUP --consent ana.yaml --lang es\n"
-        "  spytriage check BACKUP --consent ana.yaml --seal-to age1...\n"
-        "  spytriage check phone.zip.age --identity key.txt --consent ana.yaml\n"
-        "  spytriage check BACKUP --consent ana.yaml --json > report.json"
+        "  spytriage check ~/Backups/00008101-000A1B2C3D4E5F --consent K-014.yaml\n"
+        "  spytriage check BACKUP --consent K-014.yaml --indicators pegasus.stix2 --output report-014\n"
+        "  spytriage check BACKUP --consent K-014.yaml --lang es\n"
+        "  spytriage check BACKUP --consent K-014.yaml --seal-to age1...\n"
+        "  spytriage check phone.zip.age --identity key.txt --consent K-014.yaml\n"
+        "  spytriage check BACKUP --consent K-014.yaml --json > report.json"
     ),
 )
 @click.argument("path", type=PATH)

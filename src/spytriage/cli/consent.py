@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import click
 
+from spytriage.atomic import require_free
 from spytriage.cli.options import PATH, checked_on, language_option, yes_or_no
 from spytriage.consent import Consent, Grant, parse_day, read_consent
 from spytriage.errors import SpytriageError
@@ -22,9 +25,9 @@ from spytriage.text import printable
         "Write down what a person agrees to. Without a consent record nothing is checked.\n\n"
         "\b\n"
         "Examples:\n"
-        "  spytriage consent new -o ana.yaml\n"
-        "  spytriage consent new -o ana.yaml --grant analyse --grant share-redacted --keep-until 2027-01-31\n"
-        "  spytriage consent show ana.yaml"
+        "  spytriage consent new -o K-014.yaml\n"
+        "  spytriage consent new -o K-014.yaml --grant analyse --grant share-redacted --keep-until 2027-01-31\n"
+        "  spytriage consent show K-014.yaml"
     ),
 )
 @language_option()
@@ -54,6 +57,7 @@ def group() -> None:
 @language_option()
 def new(output: Path, grants: tuple[str, ...], keep_until: str | None, form_reference: str | None) -> None:
     """Write a consent record."""
+    require_free(output)
     until = parse_day(keep_until) if keep_until else None
     if grants:
         granted = frozenset(Grant(grant) for grant in grants)
@@ -96,20 +100,24 @@ def ask(keep_until: date | None = None, form_reference: str | None = None) -> Co
     data_owner = yes_or_no(consent_question("data_owner_asked"))
     device_owner = yes_or_no(consent_question("device_owner_asked"))
     grants = frozenset(grant for grant in Grant if yes_or_no(consent_question(grant.name.lower())))
+    record = Consent(data_owner, device_owner, grants, keep_until, form_reference or "", checked_on())
     if keep_until is None:
-        answer = click.prompt(
-            _("Keep the report until (YYYY-MM-DD, empty: not decided)"),
-            default="",
-            show_default=False,
-            err=True,
-        )
-        keep_until = parse_day(answer) if answer else None
+        question = _("Keep the report until (YYYY-MM-DD, empty: not decided)")
+        record = _asked(question, lambda day: replace(record, keep_until=parse_day(day) if day else None))
     if form_reference is None:
-        form_reference = click.prompt(
-            _("Reference of the signed form, a code without names (empty: none)"),
-            default="", show_default=False, err=True,
-        )  # fmt: skip
-    return Consent(data_owner, device_owner, grants, keep_until, form_reference, checked_on())
+        question = _("Reference of the signed form, a code without names (empty: none)")
+        record = _asked(question, lambda code: replace(record, form_reference=code))
+    return record
+
+
+def _asked(question: str, answered: Callable[[str], Consent]) -> Consent:
+    """Ask until the answer will do: whoever writes 31/01/2027 must not lose the answers before it."""
+    while True:
+        answer = click.prompt(question, default="", show_default=False, err=True)
+        try:
+            return answered(answer.strip())
+        except SpytriageError as error:
+            click.echo(f"{error.message}\n{error.hint}", err=True)
 
 
 def _in_words(value: bool | date | str | None) -> str:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         "is all right. Nothing is written unless --output is given.\n\n"
         "\b\n"
         "Examples:\n"
-        "  spytriage unseal report-ana/evidence.age --identity key.txt\n"
-        "  spytriage unseal report-ana/evidence.age --identity key.txt --finding F2 --output ana-f2"
+        "  spytriage unseal report-014/evidence.age --identity key.txt\n"
+        "  spytriage unseal report-014/evidence.age --identity key.txt --finding F2 --output K-014-F2"
     ),
 )
 @click.argument("evidence", type=PATH, metavar="EVIDENCE.AGE")
