@@ -55,11 +55,13 @@ def pack_command(folder: Path, output: Path | None) -> None:
             path=target,
             hint=_("Give --output a name outside of it."),
         )
-    write_new_file(target, pack(files))
+    was_there = target.exists()
     try:
+        write_new_file(target, pack(files))
         replace_file(folder / CUSTODY, files[CUSTODY])
     except BaseException:
-        target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
+        if not was_there:
+            target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
         raise
     click.echo(_("Packed: {path}").format(path=printable(str(target))))
 
