@@ -54,6 +54,8 @@ def test_whatever_fails_at_any_write_leaves_all_or_nothing_and_the_next_run_work
         _is_all_or_nothing(name, {path: before[path] for path in before.keys() - gone}, failed, first, where)
         assert again is not None
         assert not again.left, where
+        if fault == "stopped" and failed.files.keys() == first.files.keys():
+            continue  # all was done: most commands refuse to do it again
         if name == "forget" and again.code == 1:  # the first of its cases was gone already, which is told
             assert "There is no report here" in again.err
             continue
