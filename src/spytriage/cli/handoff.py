@@ -55,12 +55,12 @@ def pack_command(folder: Path, output: Path | None) -> None:
             path=target,
             hint=_("Give --output a name outside of it."),
         )
-    was_there = target.exists()
+    was_there, log = target.exists(), (folder / CUSTODY).read_bytes()
     try:
         write_new_file(target, pack(files))
         replace_file(folder / CUSTODY, files[CUSTODY])
     except BaseException:
-        if not was_there:
+        if not was_there and (folder / CUSTODY).read_bytes() == log:
             target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
         raise
     click.echo(_("Packed: {path}").format(path=printable(str(target))))
