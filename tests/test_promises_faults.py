@@ -115,62 +115,6 @@ def _handoff(folder: Path) -> None:
     write_report(SMALL, samples.OBJECTS, folder / "handoff")
 
 
-def _nothing(folder: Path) -> None:
-    pass
-
-
-COMMANDS: Mapping[str, tuple[Write, list[str]]] = {
-    "consent": (_nothing, ["consent", "new", "-o", "new.yaml", "--grant", "analyse"]),
-    "keygen": (_nothing, ["keygen", "-o", "new.key", "--no-password"]),
-    "indicators import": (_nothing, ["indicators", "import", str(DEMO_SET)]),
-    "indicators build": (_nothing, ["indicators", "build", str(data_file("pegasus-core.yaml")), "-o", "built.stix2"]),
-    "report render": (_handoff, ["report", "render", "handoff/report.json", "--format", "csv", "-o", "new.csv"]),
-    "pack": (_handoff, ["pack", "handoff"]),
-    "custody add": (_handoff, ["custody", "add", "handoff", "--event", "deleted", "--role", "operator"]),
-    "review": (_handoff, ["review", "handoff", "--opinion", "agree", "-o", "review"]),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stays", [False, True], ids=["once", "from then on"])
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_disk_that_fails_at_any_write_leaves_all_or_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, stays: bool
-) -> None:
-    prepare, arguments = COMMANDS[name]
-    (tmp_path / "master").mkdir()
-    prepare(tmp_path / "master")
-    calls = 0
-    for number in range(200):  # the first run counts: nothing fails
-        here = Path(shutil.copytree(tmp_path / "master", tmp_path / f"run-{number}"))
-        monkeypatch.setenv("SPYTRIAGE_DATA_FOLDER", str(here / "data"))
-        before, disk = contents(here), Disk(number, stays=stays)
-
-        with faulty(disk, monkeypatch):
-            code = said_by(arguments, here)
-
-        said = capsys.readouterr().err
-        assert "Traceback" not in said
-        left = [path for path in here.rglob("*") if "unfinished" in path.name]
-        assert not left, (number, left)
-        if number == 0:
-            assert code == 0, said
-            complete, calls = contents(here), disk.calls
-            assert complete.keys() - before.keys() or name in {"custody add"}
-        elif code == 0:
-            assert contents(here).keys() == complete.keys()
-        else:
-            assert said.startswith("Error: "), said
-            after = contents(here)
-            allowed = {"data", "data/indicators"} | {name for name in after if name.endswith(".stix2")}
-            assert {name for name in after if after[name] != before.get(name)} <= allowed
-            assert before.keys() <= after.keys()
-        if number > calls:
-            break
-    else:
-        pytest.fail("it writes without end")
-
-
 def contents(folder: Path) -> dict[str, object]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 

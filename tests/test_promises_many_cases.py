@@ -23,7 +23,7 @@ from spytriage.report import write_report
 from tests.conftest import consent
 from tests.report import samples
 from tests.review.handoffs import SMALL
-from tests.test_promises_faults import Disk, contents, faulty, said_by
+from tests.test_promises_faults import said_by
 from tests.test_recheck import IDENTITY, NOTHING, examine
 
 DEMO_SET = str(data_file("demo.stix2"))
@@ -56,7 +56,6 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "unseal": ("unseal", "cases/one/evidence.age", "--identity", "key.txt"),
     "review show": ("review", "show", "counted/K-014", "review"),
 }
-WRITERS = ("aggregate", "batch", "recheck", "forget")
 
 
 @pytest.fixture
@@ -64,56 +63,6 @@ def fresh(desk: Path, tmp_path: Path) -> Callable[[], Path]:
     """Give a copy of the desk, as often as it is asked for."""
     numbers = iter(range(1000))
     return lambda: Path(shutil.copytree(desk, tmp_path / f"desk-{next(numbers)}"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stays", [False, True], ids=["once", "from then on"])
-@pytest.mark.parametrize("name", WRITERS)
-def test_a_disk_that_fails_at_any_write_leaves_whole_files_and_says_so(
-    fresh: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    name: str, stays: bool,
-) -> None:  # fmt: skip
-    for held in ("forbid_network", "forbid_core_dumps"):  # they would hold for all tests that come after
-        monkeypatch.setattr(scan, held, lambda: None)
-    complete: dict[str, object] = {}
-    calls = 0
-    for number in range(200):  # the first run counts: nothing fails
-        here, disk = fresh(), Disk(number, stays=stays)
-        monkeypatch.setenv("SPYTRIAGE_DATA_FOLDER", str(here / "data"))
-        before = contents(here)
-        capsys.readouterr()
-
-        with faulty(disk, monkeypatch):
-            code = said_by(list(COMMANDS[name]), here)
-
-        said, after = capsys.readouterr(), contents(here)
-        assert "Traceback" not in said.err
-        assert not [path for path in here.rglob("*") if "unfinished" in path.name]
-        if number == 0:
-            expected, complete, calls = code, after, disk.calls
-            assert after != before
-            assert calls > 2
-        elif code == expected:
-            assert after.keys() == complete.keys(), number
-        else:
-            assert said.err.startswith("Error: ") or any(
-                words in said.out for words in ("not-written", "No line was added to the custody")
-            ), (number, said)
-        assert after.keys() <= complete.keys() | before.keys()
-        # What could not be noted of a case that was deleted must not keep it from being deleted.
-        gone = {name for name in before if name not in after}
-        assert name == "forget" or not gone
-        for addendum in (here / "new").glob("*/manifest.json"):
-            assert _is_whole(addendum.parent)
-        shutil.rmtree(here)
-        if number > calls:
-            return
-    pytest.fail("it writes without end")
-
-
-def _is_whole(folder: Path) -> bool:
-    listed = {entry["name"] for entry in json.loads((folder / "manifest.json").read_bytes())["files"]}
-    return listed | {"manifest.json"} == {path.name for path in folder.iterdir()}
 
 
 def start(here: Path, name: str, shell: str = '"$@"', **environment: str) -> subprocess.CompletedProcess[bytes]:

@@ -47,8 +47,7 @@ def put_folder_in_place(outputs: Mapping[str, bytes], folder: Path) -> None:
         OSError: the folder holds something or cannot be written.
     """
     with filled_folder(folder) as private:
-        for name, data in outputs.items():
-            _fill(os.open(private / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
+        fill_folder(outputs, private)
 
 
 @contextmanager
@@ -79,6 +78,16 @@ def _taken(path: Path) -> SpytriageError:
     return SpytriageError(
         _("This file exists already."), path=path, hint=_("Choose another name; nothing was changed.")
     )
+
+
+def fill_folder(outputs: Mapping[str, bytes], private: Path) -> None:
+    """Write new files (mode 600) into a private folder that has its name yet to come.
+
+    Raises:
+        OSError: one is there already or cannot be written.
+    """
+    for name, data in outputs.items():
+        _fill(os.open(private / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
 
 
 def _write_file(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], object]) -> None:

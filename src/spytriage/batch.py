@@ -19,6 +19,7 @@ import secrets
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
@@ -231,6 +232,7 @@ def check_one(task: Task) -> Result:
 
 
 _running: set[subprocess.Popen[bytes]] = set()
+_stopped = threading.Event()
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
@@ -239,6 +241,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, b
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         _running.add(process)
+        if _stopped.is_set():  # while it was being started
+            process.terminate()
         try:
             _out, said = process.communicate()
         finally:
@@ -247,7 +251,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, b
 
 
 def stop() -> None:
-    """End the checks that run here: the batch is being stopped."""
+    """End the checks that run here, and those that are just being started: the batch is being stopped."""
+    _stopped.set()
     for process in list(_running):
         process.terminate()
 

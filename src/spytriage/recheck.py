@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from spytriage import __version__
-from spytriage.atomic import put_folder_in_place, write_new_file
+from spytriage.atomic import fill_folder, filled_folder, put_folder_in_place
 from spytriage.errors import SpytriageError
 from spytriage.evidence import parse_identities
 from spytriage.finding_kinds import Level
@@ -66,6 +67,7 @@ from spytriage.review import outcome_of_addendum
 from spytriage.scan import forbid_core_dumps, forbid_network
 from spytriage.signing import SIGNATURE_SUFFIX, Signer
 
+SUMMARY = "summary.json"
 _BATCH = 16
 """Cases that a process is given at a time: few enough to lose, many enough to keep it busy."""
 
@@ -548,31 +550,36 @@ def summary(rows: Sequence[Row], request: Request) -> dict[str, Any]:
     }
 
 
-def make_folder(output: Path) -> None:
-    """Make the folder for addenda and summary, mode 700.
+@contextmanager
+def whole_folder(output: Path) -> Iterator[Path]:
+    """Give a private folder for addenda and summary, which takes its name when the block ends well.
+
+    A recheck that was stopped leaves nothing that passes for all cases, and nothing in the way of the next one.
 
     Raises:
-        SpytriageError: it holds something, or cannot be made.
+        SpytriageError: the folder holds something already, or cannot be written.
     """
     output = require_unused(output)
     try:
-        output.mkdir(mode=0o700, exist_ok=True)
-        output.chmod(0o700)
+        with filled_folder(output) as private:
+            yield private
     except OSError as error:
         raise SpytriageError(
-            _("This folder cannot be made."), path=output, hint=_("Give --output the name of a new folder.")
+            _("The addenda and their summary could not be written."),
+            path=output,
+            hint=_("Give --output a new folder with space left. Nothing was written."),
         ) from error
 
 
-def write_summary(rows: Sequence[Row], request: Request, output: Path, signer: Signer | None) -> Path:
-    """Write summary.json, and its signature.
+def write_summary(rows: Sequence[Row], request: Request, folder: Path, signer: Signer | None) -> None:
+    """Write summary.json, and its signature, into a private folder.
 
     Raises:
-        SpytriageError: it cannot be written.
+        OSError: it cannot be written.
     """
-    path, content = output / "summary.json", readable(summary(rows, request))
-    write_new_file(path, content)
+    content = readable(summary(rows, request))
+    files = {SUMMARY: content}
     if signer:
-        comment = f"spytriage summary.json sha256:{hashlib.sha256(content).hexdigest()} day:{request.today}"
-        write_new_file(path.with_name(path.name + SIGNATURE_SUFFIX), signer.sign(content, comment))
-    return path
+        comment = f"spytriage {SUMMARY} sha256:{hashlib.sha256(content).hexdigest()} day:{request.today}"
+        files[SUMMARY + SIGNATURE_SUFFIX] = signer.sign(content, comment)
+    fill_folder(files, folder)

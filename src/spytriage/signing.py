@@ -76,11 +76,13 @@ def generate(path: Path, password: str | None) -> Path:
     pair.public_key.untrusted_comment = f"minisign public key {key_id}"
     if password:
         pair.secret_key.encrypt(password)
-    write_new_file(public, bytes(pair.public_key) + b"\n", mode=0o644)
+    were_there = public.exists(), path.exists()
     try:
+        write_new_file(public, bytes(pair.public_key) + b"\n", mode=0o644)
         write_new_file(path, bytes(pair.secret_key) + b"\n")
     except BaseException:  # also when it is stopped: a public key alone would look like a pair
-        public.unlink(missing_ok=True)
+        if (False, path.exists()) == were_there:
+            public.unlink(missing_ok=True)
         raise
     return public
 

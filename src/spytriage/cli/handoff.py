@@ -42,7 +42,7 @@ _RECORDED = [event.value for event in Event if event not in {Event.CHECKED, Even
 def pack_command(folder: Path, output: Path | None) -> None:
     """Write the zip."""
     from spytriage import custody
-    from spytriage.atomic import replace_file, write_new_file
+    from spytriage.atomic import write_new_file
     from spytriage.handoff import ADDENDUM, CUSTODY, pack
 
     is_addendum = (folder / ADDENDUM).exists()
@@ -56,14 +56,26 @@ def pack_command(folder: Path, output: Path | None) -> None:
             path=target,
             hint=_("Give --output a name outside of it."),
         )
-    write_new_file(target, pack(files))
-    try:
-        if not is_addendum:
-            replace_file(folder / CUSTODY, files[CUSTODY])
-    except BaseException:
-        target.unlink(missing_ok=True)  # the two say the same, or nothing was packed
-        raise
+    if is_addendum:
+        write_new_file(target, pack(files))
+    else:
+        _pack_with_custody(folder, files, target)
     click.echo(_("Packed: {path}").format(path=printable(str(target))))
+
+
+def _pack_with_custody(folder: Path, files: Mapping[str, bytes], target: Path) -> None:
+    """Write the zip, and the custody log of the folder as the zip has it: they say the same, or neither is new."""
+    from spytriage.atomic import replace_file, write_new_file
+    from spytriage.handoff import CUSTODY, pack
+
+    was_there, log = target.exists(), (folder / CUSTODY).read_bytes()
+    try:
+        write_new_file(target, pack(files))
+        replace_file(folder / CUSTODY, files[CUSTODY])
+    except BaseException:
+        if not was_there and (folder / CUSTODY).read_bytes() == log:
+            target.unlink(missing_ok=True)
+        raise
 
 
 @click.command(
@@ -231,7 +243,7 @@ def _intact_addendum(folder: Path) -> Mapping[str, bytes]:
         if step.result is Result.FAILED and step.id is not AddendumStepId.REPORT:
             raise SpytriageError(
                 _("This addendum is not as it was written. {step}: {reason}").format(
-                    step=texts.step_text(step.id), reason=printable(texts.why_text(step), 500)
+                    step=texts.phrase(step.id), reason=printable(texts.why_text(step), 500)
                 ),
                 path=folder,
                 hint=_("Leave it as it is, and recheck the case into a new folder."),

@@ -81,7 +81,7 @@ def command(
     from spytriage.evidence import parse_identities, read_identity_file
     from spytriage.indicators import load, select
     from spytriage.indicators.store import installed_sets
-    from spytriage.recheck import Request, exit_code, find_cases, make_folder, recheck, write_summary
+    from spytriage.recheck import SUMMARY, Request, exit_code, find_cases, recheck, whole_folder, write_summary
     from spytriage.scan import forbid_core_dumps, forbid_network
 
     forbid_network()
@@ -91,11 +91,11 @@ def command(
     earlier = [installed_sets(today), *([load(previous_paths, today)] if previous_paths else [])]
     request = Request.make(select(indicator_paths, set_names, today), earlier, secret, today, signer)
     cases, rows = find_cases(paths)
-    make_folder(output)
-    rows += _shown(recheck(cases, request, output, signer, jobs), len(cases), quiet=quiet)
-    written = write_summary(rows, request, output, signer)
+    with whole_folder(output) as folder:
+        rows += _shown(recheck(cases, request, folder, signer, jobs), len(cases), quiet=quiet)
+        write_summary(rows, request, folder, signer)
     if not quiet:
-        _tell(rows, written)
+        _tell(rows, output / SUMMARY)
     return exit_code(rows)
 
 
