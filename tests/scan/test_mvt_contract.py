@@ -21,7 +21,7 @@ from spytriage.scan.reading import WIDER_QUERIES
 
 _LOOK = """
 import importlib, inspect, json, sys
-from mvt.common import command, module
+from mvt.common import command, module, utils
 from mvt.common.indicators import Indicators
 from mvt.ios.cmd_check_backup import CmdIOSCheckBackup
 from mvt.ios.modules.base import IOSExtraction
@@ -65,6 +65,7 @@ print(json.dumps({
     "qf_finish": inspect.getsource(CmdAndroidCheckAndroidQF.finish),
     "logs": inspect.getsource(IntrusionLogsModule),
     "android_sms": inspect.getsource(android_backup.parse_sms_file),
+    "links": inspect.getsource(utils.check_for_links),
     "filesystem": inspect.getsource(Filesystem.run),
     "shutdown": inspect.getsource(ShutdownLog.check_indicators),
     "patterns": {m.__name__: inspect.getsource(m) for m in CmdAndroidCheckAndroidQF(target_path="/nowhere").modules},
@@ -195,6 +196,10 @@ def test_mvt_still_looks_for_a_write_ahead_log_where_no_backup_has_one(mvt: dict
 def test_mvt_still_does_not_look_for_links_in_rich_text(mvt: dict[str, Any]) -> None:
     assert 'check_for_links(message.get("text", ""))' in mvt["sms"]
     assert mvt["sms"].count("attributedBody") == 1  # it is only written as base64
+
+
+def test_mvt_still_takes_only_what_begins_with_http_for_a_link(mvt: dict[str, Any]) -> None:
+    assert r"(?P<url>https?://[^\s]+)" in mvt["links"]
 
 
 def test_mvt_still_takes_a_broken_profile_for_an_empty_one(mvt: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ import sqlite3
 import sys
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ from spytriage.scan.protocol import CopiedToDisk, Job, Message, Planned, ReadSoF
 from spytriage.scan.reading import Reading, plist_failures_noted
 from spytriage.scan.records import bounded
 from spytriage.scan.refusals import Refusal, RefusedError
-from spytriage.scan.sieves import Rows, has_hole, links_in_rich_text
+from spytriage.scan.sieves import Rows, has_hole, links_in_rich_text, names_in
 from spytriage.scan.sysdiagnose import PARSERS, UNREAD, Parser, is_whole_shutdown_log, read_text
 
 Emit = Callable[[Message], None]
@@ -387,7 +387,7 @@ class Engine:
     def _read(self, module: MVTModule, name: str) -> int:
         """Let a module read, and return how many records there were."""
         module.run()
-        _AFTER_RUN.get(name, _nothing)(module)
+        _after_run(module, name)
         return _count(module.results) + (self.rows.held_back if self.rows else 0)
 
     def _compare(self, module: MVTModule, name: str) -> bool:
@@ -417,7 +417,7 @@ class Engine:
         module.indicators = _RecordingIndicators(recorder, notes)
         module.alertstore = _StreamingAlerts(name, lambda _message: None)
         try:
-            _AFTER_RUN.get(name, _nothing)(module)  # what it adds, it adds once
+            _after_run(module, name)  # what it adds, it adds once
             with recorder.watching(module):
                 if more := MORE_CHECKS.get(name):
                     _check_more(module, recorder, more)
@@ -719,20 +719,26 @@ def _count(results: Any) -> int:
     return len(results)
 
 
-def _nothing(module: MVTModule) -> None:
-    pass
+_TEXTS_OF_MESSAGES = {
+    "SMS": ("text",),
+    "Whatsapp": ("ZTEXT", "ZMATCHEDTEXT", "ZMEDIAURL", "ZCONTENT1", "ZCONTENT2"),
+    "AndroidSMS": ("body",),
+}
 
 
-def _links_of_rich_text(module: MVTModule) -> None:
-    """Add the links in the rich bodies of messages.
+def _more_links(module: MVTModule, texts: Iterable[str]) -> None:
+    """Add the links of messages that MVT does not see.
 
-    MVT 2026.10.26 looks for links in `message.text` alone. Since iOS 16 many messages leave it empty and keep their
-    text in `attributedBody`, an archived NSAttributedString ("typedstream") whose string is plain UTF-8 between
-    length bytes: links in it are never seen by MVT.
+    MVT 2026.10.26 takes only what begins with `http` for a link, though phones let people tap on a plain name too, and
+    looks for links in `message.text` alone. Since iOS 16 many messages leave it empty and keep their text in
+    `attributedBody`, an archived NSAttributedString ("typedstream") whose string is plain UTF-8 between length bytes.
     """
     for message in module.results:
+        more = [name for text in texts if isinstance(value := message.get(text), str) for name in names_in(value)]
         if body := message.get("attributedBody"):
-            message["links"] = list(dict.fromkeys([*message.get("links", ()), *links_in_rich_text(b64decode(body))]))
+            more += links_in_rich_text(b64decode(body))
+        if more:
+            message["links"] = list(dict.fromkeys([*(message.get("links") or ()), *more]))
 
 
 _SMS_RECEIVED = "1"  # column `type` of Android's table of messages: 1 inbox, 2 sent, 3 to 6 on the way
@@ -751,7 +757,12 @@ def _direction_of_sms(module: MVTModule) -> None:
             message["direction"] = "received" if str(message["msg_box"]) == _SMS_RECEIVED else "sent"
 
 
-_AFTER_RUN: dict[str, Callable[[MVTModule], None]] = {"SMS": _links_of_rich_text, "AndroidSMS": _direction_of_sms}
+def _after_run(module: MVTModule, name: str) -> None:
+    """Mend the records of a module that has read."""
+    if texts := _TEXTS_OF_MESSAGES.get(name):
+        _more_links(module, texts)
+    if name == "AndroidSMS":
+        _direction_of_sms(module)
 
 
 def _check_more(module: MVTModule, matcher: Matcher, more: More) -> None:

@@ -159,15 +159,39 @@ _LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 _LINK_IN_RICH_TEXT = re.compile(r"https?://[^\s\x00-\x1f\ufffd\"<>]+", re.IGNORECASE)
 
+_STRING_IN_RICH_TEXT = re.compile(rb"\x84\x01\+(?:\x81(..)|\x82(....)|([\x01-\x7f]))", re.DOTALL)
+"""What stands before a string of a typedstream: its length in bytes, in one byte or marked as of two or four."""
+
+_INNER_DOT = re.compile(r"\.[a-z]{2}", re.IGNORECASE)  # most dots end a sentence
+_LETTER = r"\w\u00c0-\u024f"  # of a name; a Chinese word may stand right beside one
+_NAME = re.compile(
+    rf"(?<![{_LETTER}@./:%~+-])(?:[a-z0-9-]{{1,63}}\.)+([a-z]{{2,24}}|xn--[a-z0-9-]{{1,59}})(?![{_LETTER}@-]|\.\w)"
+    r"(?:[/:?#]\S*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
 
 def links_in(text: str) -> list[str]:
-    """Return the links in a text, as MVT finds them."""
-    return _LINK.findall(text) if "://" in text else []
+    """Return the links in a text as MVT finds them, and those that name no scheme."""
+    return [*(_LINK.findall(text) if "://" in text else ()), *names_in(text)]
+
+
+def names_in(text: str) -> list[str]:
+    """Return the links without a scheme in a text (`name.org/page`): phones let people tap on them too."""
+    if not _INNER_DOT.search(text):
+        return []
+    rest = _LINK.sub(" ", text) if "://" in text else text
+    return [found[0] for found in _NAME.finditer(rest) if _ends_public_suffix(found[1].lower())]
 
 
 def links_in_rich_text(body: bytes) -> list[str]:
     """Return the links in the archived NSAttributedString of a message, whose string is plain UTF-8."""
-    return _LINK_IN_RICH_TEXT.findall(body.decode("utf-8", errors="replace")) if b"://" in body else []
+    links = _LINK_IN_RICH_TEXT.findall(body.decode("utf-8", errors="replace")) if b"://" in body else []
+    end = 0
+    while b"." in body and (begun := _STRING_IN_RICH_TEXT.search(body, end)):
+        end = begun.end() + int.from_bytes(begun[1] or begun[2] or begun[3], "little")
+        links += names_in(body[begun.end() : end].decode("utf-8", errors="replace"))
+    return links
 
 
 def _any_url(matcher: Matcher, links: Iterable[str]) -> bool:
