@@ -30,7 +30,8 @@ _OF: tuple[tuple[str, frozenset[str]], ...] = (
         ),
     ),
     ("page", frozenset({f"{_UNREADABLE}partly-recovered", f"{_UNREADABLE}damaged", f"{_UNREADABLE}partly-read"})),
-    ("pointer", frozenset({f"{_UNREADABLE}partly-recovered"})),
+    # What stands at the wrong place may pass for a row, and be one that a module cannot bear.
+    ("pointer", frozenset({f"{_UNREADABLE}partly-recovered", "failed/exception"})),
     ("rows", frozenset({f"{_UNREADABLE}partly-recovered"})),
     ("table", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read"})),
     ("column", frozenset({f"{_UNREADABLE}unknown-layout", f"{_UNREADABLE}partly-read", "failed/exception"})),
