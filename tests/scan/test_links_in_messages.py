@@ -46,6 +46,7 @@ def rich(text: str) -> bytes:
         ("mira lure.example.org/x?1", ["lure.example.org/x?1"]),
         ("LURE.Example.ORG", ["LURE.Example.ORG"]),
         ("(lure.example.org)", ["lure.example.org"]),
+        ("entra:lure.example.org/x", ["lure.example.org/x"]),
         ("lure.example.org.", ["lure.example.org"]),
         ("lure.example.org:8080/a y más", ["lure.example.org:8080/a"]),
         ("看lure.example.org吧", ["lure.example.org"]),
@@ -75,7 +76,7 @@ def test_no_text_breaks_the_search_for_names(text: str, body: bytes) -> None:
 
 
 def test_texts_made_to_keep_the_search_busy_do_not() -> None:
-    for text in ("a." * 500_000, "a" * 1_000_000 + ".", "a.b@" * 250_000, "-." * 500_000):
+    for text in ("a." * 500_000, "a" * 1_000_000 + ".", "a.b@" * 250_000, "-." * 500_000, "a:" * 500_000):
         assert names_in(text) == []
     links_in_rich_text(b"\x84\x01+\x82\xff\xff\xff\xff." * 100_000)
 

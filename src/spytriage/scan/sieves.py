@@ -165,7 +165,7 @@ _STRING_IN_RICH_TEXT = re.compile(rb"\x84\x01\+(?:\x81(..)|\x82(....)|([\x01-\x7
 _INNER_DOT = re.compile(r"\.[a-z]{2}", re.IGNORECASE)  # most dots end a sentence
 _LETTER = r"\w\u00c0-\u024f"  # of a name; a Chinese word may stand right beside one
 _NAME = re.compile(
-    rf"(?<![{_LETTER}@./:%~+-])(?:[a-z0-9-]{{1,63}}\.)+([a-z]{{2,24}}|xn--[a-z0-9-]{{1,59}})(?![{_LETTER}@-]|\.\w)"
+    rf"(?<![{_LETTER}@./%~+-])(?:[a-z0-9-]{{1,63}}\.)+([a-z]{{2,24}}|xn--[a-z0-9-]{{1,59}})(?![{_LETTER}@-]|\.\w)"
     r"(?:[/:?#]\S*)?",
     re.ASCII | re.IGNORECASE,
 )
